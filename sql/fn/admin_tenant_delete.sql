@@ -1,0 +1,36 @@
+-- admin.tenant_delete: remove a tenant and all that is its own, for good: no row with its id in tenant_id stays.
+-- p_actor   the local user
+-- p_tenant  the tenant
+-- Returns one row: status, then the id.  Status: ok, no_tenant.
+-- Tables: deletes from tenant (projects, keys, channels, credentials follow) and audit; writes audit: one row without a
+-- tenant says that it was done, and bears nothing of the tenant but its id and counts.
+-- Role: sigsentry_owner.
+CREATE OR REPLACE FUNCTION admin.tenant_delete(
+	p_actor text, p_tenant uuid,
+	OUT status text, OUT "id" uuid)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_before jsonb;
+BEGIN
+	-- Projects before the tenant, as a create locks them; the other way round the two could wait for each other.
+	PERFORM 1 FROM sigsentry.project p WHERE p.tenant_id = p_tenant ORDER BY p.id FOR UPDATE;
+	PERFORM 1 FROM sigsentry.tenant t WHERE t.id = p_tenant FOR UPDATE;
+	IF NOT FOUND THEN
+		status := 'no_tenant';
+		RETURN;
+	END IF;
+	v_before := jsonb_build_object(
+		'projects', (SELECT count(*) FROM sigsentry.project p WHERE p.tenant_id = p_tenant),
+		'channels', (SELECT count(*) FROM sigsentry.channel c WHERE c.tenant_id = p_tenant),
+		'apikeys', (SELECT count(*) FROM sigsentry.api_key k WHERE k.tenant_id = p_tenant));
+	-- The tenant first: this waits for every transaction that is adding something to it, and lets none begin.  So the
+	-- next statement sees all of its audit rows.
+	DELETE FROM sigsentry.tenant t WHERE t.id = p_tenant;
+	DELETE FROM sigsentry.audit a WHERE a.tenant_id = p_tenant;
+	PERFORM sigsentry.audit_by_user(p_actor, NULL, 'tenant.delete', p_tenant::text, v_before, NULL);
+	status := 'ok';
+	"id" := p_tenant;
+END
+$$;

@@ -1,0 +1,2 @@
+-- $1 actor, $2 tenant.
+SELECT * FROM admin.tenant_suspend($1::text, $2::uuid)

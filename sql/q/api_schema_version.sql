@@ -1,0 +1,2 @@
+-- No parameters.  The highest applied migration.
+SELECT api.schema_version()

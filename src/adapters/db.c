@@ -1,0 +1,618 @@
+/*
+ * The only room that speaks libpq.  Everything is non-blocking under the caller's deadline, so that
+ * a database that hangs costs a worker one request and never the worker.
+ */
+#include "adapters/db.h"
+
+#include <errno.h>
+#include <libpq-fe.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define PREPARED_MAX 64 /* statements one program prepares; more are prepared again each time */
+#define PARAMS_MAX   32
+#define ERROR_MAX    512 /* bytes of the last error that are kept */
+
+/* pg_type.oid of what db_col_type() tells apart (PostgreSQL's catalog/pg_type.dat; they never
+ * change). */
+#define OID_BOOL    16
+#define OID_INT8    20
+#define OID_INT2    21
+#define OID_INT4    23
+#define OID_JSON    114
+#define OID_FLOAT8  701
+#define OID_NUMERIC 1700
+#define OID_JSONB   3802
+
+struct db {
+	struct db_options options; /* texts are copies of our own, in `arena` */
+	struct arena *arena;
+	char *session; /* the `options` parameter: settings of each session */
+	PGconn *conn;  /* NULL: none */
+	const char *prepared[PREPARED_MAX];
+	size_t nprepared;
+	bool quiet;
+	bool in_doubt; /* a commit came with WARNING 01000: the standby may not have it */
+	char error[ERROR_MAX];
+};
+
+/* How an SQLSTATE that begins with ${prefix} is to be taken. */
+struct sqlstate_row {
+	const char *prefix;
+	enum err e;
+	bool reconnect;   /* the session is gone or useless: connect anew and call once more */
+	const char *hint; /* for the log: what to do, where that is known; may be left out */
+};
+
+static const struct sqlstate_row sqlstates[] = {
+    {"57P01", ERR_DOWN, true, NULL}, /* admin_shutdown */
+    {"57P02", ERR_DOWN, true, NULL}, /* crash_shutdown */
+    {"57P03", ERR_DOWN, true, NULL}, /* cannot_connect_now */
+    {"08", ERR_DOWN, true, NULL},    /* connection exceptions */
+    {"25006", ERR_DOWN, true, NULL}, /* read_only_sql_transaction: the primary moved */
+    {"26000", ERR_DOWN, true,
+	NULL}, /* a prepared statement is gone: a pooler gave us another session */
+    {"57014", ERR_DOWN, false, NULL}, /* query_canceled */
+    {"55P03", ERR_DOWN, false, NULL}, /* lock_not_available: lock_timeout */
+    {"40P01", ERR_DOWN, false, NULL}, /* deadlock_detected */
+    {"40001", ERR_DOWN, false, NULL}, /* serialization_failure */
+    {"42883", ERR_DOWN, false, "the schema is missing or too old: run sigsentryctl migrate"},
+    {"3F000", ERR_DOWN, false, "the schema is missing or too old: run sigsentryctl migrate"},
+    {"53", ERR_DOWN, false, NULL},      /* insufficient resources */
+    {"23505", ERR_EXISTS, false, NULL}, /* unique_violation */
+    {"42501", ERR_DENIED, false, NULL}, /* insufficient_privilege */
+    {"", ERR_INTERNAL, false, NULL},    /* all else is a bug, or a schema that does not fit */
+};
+
+static int64_t
+now_ms(void)
+{
+	const struct clock c = clock_system();
+
+	return (clock_mono_ms(&c));
+}
+
+/* Copy ${str} into the db's arena; NULL stays NULL. */
+static const char *
+keep(struct db *db, const char *str)
+{
+	return (str == NULL ? NULL : arena_dup(db->arena, slice_of(str)));
+}
+
+struct db *
+db_new(const struct db_options *options)
+{
+	struct db *db;
+
+	if ((db = calloc(1, sizeof(*db))) == NULL)
+		return (NULL);
+	if ((db->arena = arena_new()) == NULL) {
+		free(db);
+		return (NULL);
+	}
+	db->options = *options;
+	db->options.conninfo = keep(db, options->conninfo);
+	db->options.user = keep(db, options->user);
+	db->options.dbname = keep(db, options->dbname);
+	db->options.application = keep(db, options->application);
+	db->session = arena_printf(
+	    db->arena, "-c search_path= -c lock_timeout=%lld", (long long)options->lock_timeout_ms);
+	if (db->options.conninfo == NULL || db->session == NULL) {
+		db_free(db);
+		return (NULL);
+	}
+	return (db);
+}
+
+/* Drop the connection, without a word to the server. */
+static void
+disconnect(struct db *db)
+{
+	PQfinish(db->conn);
+	db->conn = NULL;
+	db->nprepared = 0;
+}
+
+void
+db_free(struct db *db)
+{
+	if (db == NULL)
+		return;
+	disconnect(db);
+	arena_free(db->arena);
+	free(db);
+}
+
+void
+db_quiet(struct db *db)
+{
+	db->quiet = true;
+}
+
+bool
+db_is_open(const struct db *db)
+{
+	return (db->conn != NULL && PQstatus(db->conn) == CONNECTION_OK);
+}
+
+const char *
+db_last_error(const struct db *db)
+{
+	return (db->error);
+}
+
+/* Remember ${text}, its lines joined to one. */
+static void
+remember(struct db *db, const char *text)
+{
+	size_t i;
+
+	snprintf(db->error, sizeof(db->error), "%s", text == NULL ? "" : text);
+	for (i = strlen(db->error); i > 0 && db->error[i - 1] == '\n'; i--)
+		db->error[i - 1] = '\0';
+	for (i = 0; db->error[i] != '\0'; i++) {
+		if (db->error[i] == '\n')
+			db->error[i] = ' ';
+	}
+}
+
+/* Wait until the socket is ready for ${events} or ${deadline_ms} has passed. */
+static enum err
+wait_socket(struct db *db, short events, int64_t deadline_ms)
+{
+	struct pollfd p = {.fd = PQsocket(db->conn), .events = events};
+	int64_t left;
+	int n;
+
+	do {
+		if ((left = deadline_ms - now_ms()) <= 0)
+			return (ERR_TIMEOUT);
+		n = poll(&p, 1, left > 60000 ? 60000 : (int)left);
+	} while (n == 0 || (n < 0 && errno == EINTR));
+	return (n < 0 ? ERR_IO : ERR_OK);
+}
+
+/* Notices are not errors; one of them puts the commit in doubt. */
+static void
+on_notice(void *ctx, const PGresult *res)
+{
+	struct db *db = ctx;
+	const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+
+	if (state != NULL && strcmp(state, "01000") == 0)
+		db->in_doubt = true;
+}
+
+/*
+ * Start to connect.  What stands before the connection string gives way to it, what stands behind
+ * it wins (libpq, PQconnectStartParams: later keywords override, the first dbname is expanded).
+ */
+static PGconn *
+connect_start(const struct db *db)
+{
+	const char *keys[] = {"user", "target_session_attrs", "tcp_user_timeout",
+	    "fallback_application_name", "options", "dbname", NULL, NULL};
+	const char *values[] = {db->options.user, "read-write", "4000", db->options.application,
+	    db->session, db->options.conninfo, NULL, NULL};
+
+	if (db->options.dbname != NULL) {
+		keys[6] = "dbname";
+		values[6] = db->options.dbname;
+	}
+	return (PQconnectStartParams(keys, values, 1));
+}
+
+enum err
+db_target(struct db *db, struct buf *name)
+{
+	PGconn *conn = connect_start(db);
+	const char *dbname = PQdb(conn);
+	enum err e = ERR_OK;
+
+	if (dbname == NULL || dbname[0] == '\0') {
+		remember(db, conn == NULL ? "no memory" : PQerrorMessage(conn));
+		e = ERR_INVALID;
+	} else {
+		buf_add(name, slice_of(dbname));
+	}
+	PQfinish(conn);
+	return (e);
+}
+
+/* Drive the handshake to its end. */
+static enum err
+connect_finish(struct db *db, int64_t deadline_ms)
+{
+	PostgresPollingStatusType want = PGRES_POLLING_WRITING;
+	enum err e;
+
+	while (want != PGRES_POLLING_OK) {
+		if (want == PGRES_POLLING_FAILED)
+			return (ERR_DOWN);
+		if ((e = wait_socket(db, want == PGRES_POLLING_READING ? POLLIN : POLLOUT,
+			 deadline_ms)) != ERR_OK)
+			return (e);
+		want = PQconnectPoll(db->conn);
+	}
+	return (PQsetnonblocking(db->conn, 1) == 0 ? ERR_OK : ERR_DOWN);
+}
+
+/* Open the connection. */
+static enum err
+connect_now(struct db *db, int64_t deadline_ms)
+{
+	enum err e;
+
+	disconnect(db);
+	if ((db->conn = connect_start(db)) == NULL)
+		return (ERR_NOMEM);
+	PQsetNoticeReceiver(db->conn, on_notice, db);
+	e = PQstatus(db->conn) == CONNECTION_BAD ? ERR_DOWN : connect_finish(db, deadline_ms);
+	if (e == ERR_OK)
+		return (ERR_OK);
+	remember(db, e == ERR_TIMEOUT ? "connecting took too long" : PQerrorMessage(db->conn));
+	if (!db->quiet)
+		log_error("db.connect", LOG_STR("error", err_word(e)), LOG_STR("why", db->error));
+	disconnect(db);
+	return (e);
+}
+
+/* Send what is queued and wait until the next result can be had without blocking. */
+static enum err
+wait_result(struct db *db, int64_t deadline_ms)
+{
+	int unsent;
+	enum err e;
+
+	for (;;) {
+		if ((unsent = PQflush(db->conn)) < 0)
+			return (ERR_DOWN);
+		if (unsent == 0 && PQisBusy(db->conn) == 0)
+			return (ERR_OK);
+		if ((e = wait_socket(
+			 db, (short)(POLLIN | (unsent > 0 ? POLLOUT : 0)), deadline_ms)) != ERR_OK)
+			return (e);
+		if (PQconsumeInput(db->conn) == 0)
+			return (ERR_DOWN);
+	}
+}
+
+/* Collect the answer to what was sent: the first error, or else the last result, goes to ${out}. */
+static enum err
+collect(struct db *db, int64_t deadline_ms, PGresult **out)
+{
+	PGresult *res;
+	enum err e;
+
+	*out = NULL;
+	for (;;) {
+		if ((e = wait_result(db, deadline_ms)) != ERR_OK)
+			return (e);
+		if ((res = PQgetResult(db->conn)) == NULL)
+			return (*out == NULL ? ERR_DOWN : ERR_OK);
+		if (*out != NULL && PQresultStatus(*out) == PGRES_FATAL_ERROR) {
+			PQclear(res);
+			continue;
+		}
+		PQclear(*out);
+		*out = res;
+	}
+}
+
+/* Find the row for the SQLSTATE of ${res}; a failure without one is the connection's. */
+static const struct sqlstate_row *
+judge(const PGresult *res)
+{
+	const char *state = res == NULL ? NULL : PQresultErrorField(res, PG_DIAG_SQLSTATE);
+	size_t i = 0;
+
+	if (state == NULL)
+		state = "08006";
+	while (strncmp(state, sqlstates[i].prefix, strlen(sqlstates[i].prefix)) != 0)
+		i++;
+	return (&sqlstates[i]);
+}
+
+/* Log that ${what} failed with ${res}; the message may bear values, so only its SQLSTATE is told.
+ */
+static void
+tell(struct db *db, const char *what, const PGresult *res, enum err e, const char *hint)
+{
+	remember(db, res == NULL ? PQerrorMessage(db->conn)
+				 : PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY));
+	if (e == ERR_TIMEOUT)
+		remember(db, "the database did not answer in time");
+	if (db->quiet)
+		return;
+	log_warn("db.fail", LOG_STR("query", what), LOG_STR("error", err_word(e)),
+	    LOG_STR("sqlstate", res == NULL ? NULL : PQresultErrorField(res, PG_DIAG_SQLSTATE)),
+	    LOG_STR("hint", hint));
+}
+
+/* Wait for the answer and judge it.  ${again}: the session is lost, a second call may succeed. */
+static enum err
+finish(struct db *db, const char *what, int64_t deadline_ms, PGresult **out, bool *again)
+{
+	const struct sqlstate_row *row;
+	const char *hint = NULL;
+	PGresult *res = NULL;
+	enum err e;
+
+	*again = false;
+	e = collect(db, deadline_ms, &res);
+	if (e == ERR_OK && PQresultStatus(res) != PGRES_FATAL_ERROR &&
+	    PQresultStatus(res) != PGRES_BAD_RESPONSE) {
+		*out = res;
+		return (ERR_OK);
+	}
+	if (e == ERR_OK || e == ERR_DOWN) {
+		row = judge(res);
+		e = row->e;
+		*again = row->reconnect;
+		hint = row->hint;
+	}
+	tell(db, what, res, e, hint);
+	PQclear(res);
+	if (e == ERR_TIMEOUT || *again)
+		disconnect(db);
+	return (e);
+}
+
+/* Prepare ${query} on this connection unless it is. */
+static enum err
+prepare(struct db *db, const struct db_query *query, int64_t deadline_ms, bool *again)
+{
+	PGresult *res = NULL;
+	size_t i;
+	enum err e;
+
+	*again = true;
+	for (i = 0; i < db->nprepared; i++) {
+		if (db->prepared[i] == query->name)
+			return (ERR_OK);
+	}
+	if (db->nprepared == PREPARED_MAX)
+		return (ERR_INTERNAL);
+	if (PQsendPrepare(db->conn, query->name, query->sql, 0, NULL) == 0) {
+		disconnect(db);
+		return (ERR_DOWN);
+	}
+	if ((e = finish(db, query->name, deadline_ms, &res, again)) != ERR_OK)
+		return (e);
+	PQclear(res);
+	db->prepared[db->nprepared++] = query->name;
+	return (ERR_OK);
+}
+
+/* Queue the call of a prepared statement. */
+static enum err
+send_call(struct db *db, const char *name, const struct db_param *params, size_t nparams)
+{
+	const char *values[PARAMS_MAX];
+	int lengths[PARAMS_MAX], formats[PARAMS_MAX];
+	size_t i;
+
+	if (nparams > PARAMS_MAX)
+		return (ERR_INTERNAL);
+	for (i = 0; i < nparams; i++) {
+		values[i] = params[i].kind == DB_NULL ? NULL : params[i].value.ptr;
+		lengths[i] = (int)params[i].value.len;
+		formats[i] = params[i].kind == DB_BYTES ? 1 : 0;
+	}
+	return (PQsendQueryPrepared(db->conn, name, (int)nparams, values, lengths, formats, 0) != 0
+		    ? ERR_OK
+		    : ERR_DOWN);
+}
+
+/* One try at the call. */
+static enum err
+call_once(struct db *db, const struct db_query *query, const struct db_param *params,
+    size_t nparams, int64_t deadline_ms, PGresult **out, bool *again)
+{
+	enum err e;
+
+	*again = false;
+	if (!db_is_open(db) && (e = connect_now(db, deadline_ms)) != ERR_OK)
+		return (e);
+	db->in_doubt = false;
+	if ((e = prepare(db, query, deadline_ms, again)) != ERR_OK)
+		return (e);
+	if (send_call(db, query->name, params, nparams) != ERR_OK) {
+		*again = true;
+		disconnect(db);
+		return (ERR_DOWN);
+	}
+	if ((e = finish(db, query->name, deadline_ms, out, again)) != ERR_OK)
+		return (e);
+	if (!db->in_doubt)
+		return (ERR_OK);
+	log_warn("db.indoubt", LOG_STR("query", query->name));
+	PQclear(*out);
+	*out = NULL;
+	return (ERR_DOWN);
+}
+
+enum err
+db_call(struct db *db, const struct db_query *query, const struct db_param *params, size_t nparams,
+    int64_t deadline_ms, struct db_rows **out)
+{
+	PGresult *res = NULL;
+	bool again;
+	enum err e;
+
+	e = call_once(db, query, params, nparams, deadline_ms, &res, &again);
+	if (e != ERR_OK && again)
+		e = call_once(db, query, params, nparams, deadline_ms, &res, &again);
+	*out = (struct db_rows *)res;
+	return (e);
+}
+
+enum err
+db_script(struct db *db, const char *sql, int64_t deadline_ms, struct buf *why)
+{
+	PGresult *res = NULL;
+	bool again;
+	enum err e;
+
+	if (!db_is_open(db) && (e = connect_now(db, deadline_ms)) != ERR_OK)
+		goto out;
+	if (PQsendQuery(db->conn, sql) == 0) {
+		e = ERR_DOWN;
+		goto out;
+	}
+	e = finish(db, "script", deadline_ms, &res, &again);
+	PQclear(res);
+out:
+	if (e != ERR_OK && why != NULL)
+		buf_printf(why, "%s", db->error);
+	return (e);
+}
+
+void
+db_rows_free(struct db_rows *rows)
+{
+	PQclear((PGresult *)rows);
+}
+
+size_t
+db_nrows(const struct db_rows *rows)
+{
+	return ((size_t)PQntuples((const PGresult *)rows));
+}
+
+size_t
+db_ncols(const struct db_rows *rows)
+{
+	return ((size_t)PQnfields((const PGresult *)rows));
+}
+
+const char *
+db_col_name(const struct db_rows *rows, size_t col)
+{
+	return (PQfname((const PGresult *)rows, (int)col));
+}
+
+enum db_type
+db_col_type(const struct db_rows *rows, size_t col)
+{
+	switch (PQftype((const PGresult *)rows, (int)col)) {
+	case OID_BOOL: return (DB_TYPE_BOOL);
+	case OID_JSON:
+	case OID_JSONB: return (DB_TYPE_JSON);
+	case OID_INT2:
+	case OID_INT4:
+	case OID_INT8:
+	case OID_FLOAT8:
+	case OID_NUMERIC: return (DB_TYPE_NUMBER);
+	default: return (DB_TYPE_TEXT);
+	}
+}
+
+struct slice
+db_text(const struct db_rows *rows, size_t row, size_t col)
+{
+	const PGresult *res = (const PGresult *)rows;
+
+	if (PQgetisnull(res, (int)row, (int)col) != 0)
+		return (slice_make(NULL, 0));
+	return (slice_make(
+	    PQgetvalue(res, (int)row, (int)col), (size_t)PQgetlength(res, (int)row, (int)col)));
+}
+
+int64_t
+db_int(const struct db_rows *rows, size_t row, size_t col, int64_t otherwise)
+{
+	struct slice s = db_text(rows, row, col);
+
+	return (s.ptr == NULL ? otherwise : strtoll(s.ptr, NULL, 10));
+}
+
+struct db_param
+db_param_null(void)
+{
+	struct db_param p = {DB_NULL, {NULL, 0}};
+
+	return (p);
+}
+
+struct db_param
+db_param_text(struct slice s)
+{
+	struct db_param p = {s.ptr == NULL ? DB_NULL : DB_TEXT, s};
+
+	return (p);
+}
+
+struct db_param
+db_param_bytes(const void *ptr, size_t len)
+{
+	struct db_param p = {DB_BYTES, slice_make(ptr, len)};
+
+	return (p);
+}
+
+struct db_param
+db_param_uuid(const struct uuid *u, char text[UUID_TEXT_SIZE])
+{
+	uuid_text(u, text);
+	return (db_param_text(slice_make(text, UUID_TEXT_SIZE - 1)));
+}
+
+struct db_param
+db_param_int(int64_t n, char text[DB_INT_SIZE])
+{
+	snprintf(text, DB_INT_SIZE, "%lld", (long long)n);
+	return (db_param_text(slice_of(text)));
+}
+
+/* The comma or brace that goes before an element. */
+static void
+array_next(struct buf *b)
+{
+	buf_addc(b, b->len == 0 ? '{' : ',');
+}
+
+void
+db_array_text(struct buf *b, struct slice s)
+{
+	size_t i;
+
+	array_next(b);
+	buf_addc(b, '"');
+	for (i = 0; i < s.len; i++) {
+		if (s.ptr[i] == '"' || s.ptr[i] == '\\')
+			buf_addc(b, '\\');
+		buf_addc(b, s.ptr[i]);
+	}
+	buf_addc(b, '"');
+}
+
+void
+db_array_bytes(struct buf *b, struct slice s)
+{
+	char hex[3];
+	size_t i;
+
+	array_next(b);
+	buf_add(b, slice_of("\"\\\\x"));
+	for (i = 0; i < s.len; i++) {
+		text_hex((const uint8_t *)s.ptr + i, 1, hex);
+		buf_add(b, slice_make(hex, 2));
+	}
+	buf_addc(b, '"');
+}
+
+void
+db_array_end(struct buf *b)
+{
+	if (b->len == 0)
+		buf_addc(b, '{');
+	buf_addc(b, '}');
+}

@@ -1,0 +1,25 @@
+#ifndef ADAPTERS_KEYFILE_H
+#define ADAPTERS_KEYFILE_H
+
+#include "base/err.h"
+#include "base/text.h"
+#include "domain/keyring.h"
+
+/**
+ * keyfile_load(path, ring):
+ * Read the keyring file ${path} into ${ring}.  Logs the reason (and the line) of a failure.  A file
+ * with private keys that group or others may read is ERR_DENIED.  ERR_NOTFOUND: there is none.
+ * ERR_INVALID: its content.  ERR_IO.
+ */
+enum err keyfile_load(const char *path, struct keyring *ring) MUST_CHECK;
+
+/**
+ * keyfile_save(path, ring, with_private, replace):
+ * Write ${ring} to ${path} so that a crash leaves the old file or the new one (temporary file,
+ * fsync, rename or link, fsync of the folder).  Mode 0600 with private keys, 0644 without.  Without
+ * ${replace} an existing file stays: ERR_EXISTS.  ERR_IO: logged.
+ */
+enum err keyfile_save(
+    const char *path, const struct keyring *ring, bool with_private, bool replace) MUST_CHECK;
+
+#endif

@@ -1,0 +1,119 @@
+/* Growing bytes for answers, statements' arrays and log lines; growth wipes what it leaves behind.
+ */
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+#define BUF_FIRST 256 /* bytes of the first allocation */
+
+void
+buf_init(struct buf *b, size_t max)
+{
+	memset(b, 0, sizeof(*b));
+	b->max = max;
+}
+
+void
+buf_clear(struct buf *b)
+{
+	mem_wipe(b->ptr, b->cap);
+	free(b->ptr);
+	buf_init(b, b->max);
+}
+
+void
+buf_reset(struct buf *b)
+{
+	b->len = 0;
+	b->failed = false;
+}
+
+/* Make room for ${more} bytes and a NUL.  realloc() would leave the old bytes behind unwiped. */
+static bool
+buf_room(struct buf *b, size_t more)
+{
+	size_t need, cap;
+	char *p;
+
+	if (b->failed || more > b->max - b->len) {
+		b->failed = true;
+		return (false);
+	}
+	need = b->len + more + 1;
+	if (need <= b->cap)
+		return (true);
+	cap = b->cap == 0 ? BUF_FIRST : b->cap;
+	while (cap < need)
+		cap *= 2;
+	if ((p = malloc(cap)) == NULL) {
+		b->failed = true;
+		return (false);
+	}
+	if (b->len > 0)
+		memcpy(p, b->ptr, b->len);
+	mem_wipe(b->ptr, b->cap);
+	free(b->ptr);
+	b->ptr = p;
+	b->cap = cap;
+	return (true);
+}
+
+void
+buf_add(struct buf *b, struct slice s)
+{
+	if (!buf_room(b, s.len) || s.len == 0)
+		return;
+	memcpy(b->ptr + b->len, s.ptr, s.len);
+	b->len += s.len;
+}
+
+void
+buf_addc(struct buf *b, char c)
+{
+	buf_add(b, slice_make(&c, 1));
+}
+
+void
+buf_printf(struct buf *b, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(NULL, 0, fmt, ap);
+	va_end(ap);
+	if (n < 0 || !buf_room(b, (size_t)n)) {
+		b->failed = true;
+		return;
+	}
+	va_start(ap, fmt);
+	vsnprintf(b->ptr + b->len, (size_t)n + 1, fmt, ap);
+	va_end(ap);
+	b->len += (size_t)n;
+}
+
+bool
+buf_ok(const struct buf *b)
+{
+	return (!b->failed);
+}
+
+struct slice
+buf_slice(const struct buf *b)
+{
+	return (slice_make(b->ptr == NULL ? "" : b->ptr, b->len));
+}
+
+const char *
+buf_str(struct buf *b)
+{
+	if (b->failed || b->ptr == NULL)
+		return ("");
+	b->ptr[b->len] = '\0';
+	return (b->ptr);
+}

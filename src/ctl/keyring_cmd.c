@@ -1,0 +1,191 @@
+/* The keyring's commands: files alone, no database, so that they work before there is one. */
+#include "ctl/keyring_cmd.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "adapters/keyfile.h"
+#include "base/clock.h"
+#include "base/crypt.h"
+#include "ctl/output.h"
+#include "domain/keyring.h"
+
+enum keyring_files
+keyring_look(const struct settings *s)
+{
+	bool pub = access(s->keyring_public, F_OK) == 0;
+	bool priv = access(s->keyring_private, F_OK) == 0;
+
+	if (priv)
+		return (pub ? KEYRING_BOTH : KEYRING_PRIVATE_ONLY);
+	return (pub ? KEYRING_PUBLIC_ONLY : KEYRING_NONE);
+}
+
+/* An empty ring, with the crypto library ready. */
+static struct keyring *
+ring_new(const struct ctl *ctl)
+{
+	struct keyring *ring = crypt_init() == ERR_OK ? keyring_new() : NULL;
+
+	if (ring == NULL)
+		buf_printf(ctl->why, "no locked memory for the keys; raise the limit (ulimit -l)");
+	return (ring);
+}
+
+/* Write one file of ${ring}. */
+static enum err
+save(const struct ctl *ctl, const char *path, const struct keyring *ring, bool with_private)
+{
+	enum err e = keyfile_save(path, ring, with_private, false);
+
+	if (e == ERR_EXISTS)
+		buf_printf(ctl->why,
+		    "%s is there already and was left as it is; `sigsentryctl keyring list` shows "
+		    "it",
+		    path);
+	else if (e != ERR_OK)
+		buf_printf(
+		    ctl->why, "%s could not be written; may this user write in its folder?", path);
+	return (e);
+}
+
+enum err
+keyring_make(const struct ctl *ctl, char *id)
+{
+	const struct clock c = clock_system();
+	enum keyring_files there = keyring_look(ctl->settings);
+	struct keyring *ring;
+	enum err e;
+
+	if (there != KEYRING_NONE) {
+		buf_printf(ctl->why,
+		    "there is a keyring already (%s); it was left as it is, since credentials "
+		    "sealed to a "
+		    "lost key are lost",
+		    there == KEYRING_PUBLIC_ONLY ? ctl->settings->keyring_public
+						 : ctl->settings->keyring_private);
+		return (ERR_EXISTS);
+	}
+	if ((ring = ring_new(ctl)) == NULL)
+		return (ERR_NOMEM);
+	if ((e = keyring_add(ring, clock_wall_ms(&c))) != ERR_OK)
+		buf_printf(ctl->why, "the crypto library could not make a key (%s)", err_word(e));
+	/* The private file first: a public one alone would take credentials that nobody can open.
+	 */
+	if (e == ERR_OK)
+		e = save(ctl, ctl->settings->keyring_private, ring, true);
+	if (e == ERR_OK)
+		e = save(ctl, ctl->settings->keyring_public, ring, false);
+	if (e == ERR_OK)
+		text_hex(ring->keys[0].id, KEYRING_ID_LEN, id);
+	keyring_free(ring);
+	return (e);
+}
+
+enum err
+keyring_make_public(const struct ctl *ctl)
+{
+	struct keyring *ring;
+	enum err e;
+
+	if ((ring = ring_new(ctl)) == NULL)
+		return (ERR_NOMEM);
+	if ((e = keyfile_load(ctl->settings->keyring_private, ring)) != ERR_OK)
+		buf_printf(ctl->why, "%s cannot be read (%s)", ctl->settings->keyring_private,
+		    err_word(e));
+	else
+		e = save(ctl, ctl->settings->keyring_public, ring, false);
+	keyring_free(ring);
+	return (e == ERR_INVALID ? ERR_DENIED : e);
+}
+
+/* Make the cells of a row out of ${key}. */
+static enum err
+key_row(
+    const struct ctl *ctl, const struct keyring_key *key, bool has_private, struct slice cells[4])
+{
+	char *id = arena_alloc(ctl->arena, KEYRING_ID_TEXT);
+	char *at = arena_alloc(ctl->arena, CLOCK_RFC3339_SIZE);
+
+	if (id == NULL || at == NULL)
+		return (ERR_NOMEM);
+	text_hex(key->id, KEYRING_ID_LEN, id);
+	clock_rfc3339(key->created_ms, at);
+	cells[0] = slice_of(id);
+	cells[1] = slice_of(at);
+	cells[2] = slice_of(key->active ? "active" : "old");
+	cells[3] = slice_of(has_private ? "t" : "f");
+	return (ERR_OK);
+}
+
+/* Print ${ring}: as a list, or its only key as a record. */
+static enum err
+print(const struct ctl *ctl, const struct keyring *ring, bool record)
+{
+	static const struct output_col cols[] = {{"id", DB_TYPE_TEXT}, {"createdAt", DB_TYPE_TEXT},
+	    {"state", DB_TYPE_TEXT}, {"private", DB_TYPE_BOOL}};
+	struct slice cells[4 * KEYRING_KEYS_MAX];
+	const struct output_table t = {cols, 4, cells, ring->nkeys};
+	enum err e = ERR_OK;
+	size_t i;
+
+	for (i = 0; i < ring->nkeys && e == ERR_OK; i++)
+		e = key_row(ctl, &ring->keys[i], ring->has_private, cells + 4 * i);
+	if (e == ERR_OK && !record)
+		return (output_list(&t, ctl->json, ctl->arena, ctl->out));
+	if (e == ERR_OK)
+		output_record(&t, ctl->json, ctl->out);
+	return (e);
+}
+
+/* Load what may be read of the keyring: the private file, or else the public one. */
+static enum err
+load(const struct ctl *ctl, struct keyring *ring)
+{
+	const struct settings *s = ctl->settings;
+	const char *path =
+	    access(s->keyring_private, R_OK) == 0 ? s->keyring_private : s->keyring_public;
+	enum err e;
+
+	if (keyring_look(s) == KEYRING_NONE) {
+		buf_printf(ctl->why,
+		    "there is no keyring (%s); `sigsentryctl keyring generate` makes one",
+		    s->keyring_private);
+		return (ERR_NOTFOUND);
+	}
+	if ((e = keyfile_load(path, ring)) != ERR_OK)
+		buf_printf(ctl->why, "%s cannot be used (%s); `sigsentryctl check` says more", path,
+		    err_word(e));
+	return (e == ERR_INVALID ? ERR_DENIED : e);
+}
+
+enum err
+keyring_list_run(const struct ctl *ctl)
+{
+	struct keyring *ring;
+	enum err e;
+
+	if ((ring = ring_new(ctl)) == NULL)
+		return (ERR_NOMEM);
+	if ((e = load(ctl, ring)) == ERR_OK)
+		e = print(ctl, ring, false);
+	keyring_free(ring);
+	return (e);
+}
+
+enum err
+keyring_generate_run(const struct ctl *ctl)
+{
+	char id[KEYRING_ID_TEXT];
+	struct keyring *ring;
+	enum err e;
+
+	if ((e = keyring_make(ctl, id)) != ERR_OK)
+		return (e);
+	if ((ring = ring_new(ctl)) == NULL)
+		return (ERR_NOMEM);
+	if ((e = load(ctl, ring)) == ERR_OK)
+		e = print(ctl, ring, true);
+	keyring_free(ring);
+	return (e);
+}

@@ -1,0 +1,153 @@
+/*
+ * Commands that are one statement each: their row in the command table says which, and where its
+ * parameters come from.  The functions of sql/fn decide; their word of refusal becomes a sentence
+ * here.
+ */
+#include "ctl/statement.h"
+
+#include "ctl/command.h"
+#include "ctl/output.h"
+
+/** What a status of the functions of schema admin means, and what to do. */
+struct refusal {
+	const char *word;
+	const char *sentence;
+};
+
+static const struct refusal refusals[] = {
+    {"no_tenant", "there is no such tenant; `sigsentryctl tenant list` shows them"},
+    {"no_project", "there is no such project; `sigsentryctl project list` shows them"},
+    {"no_plan", "there is no such plan; `sigsentryctl plan list` shows them, `plan set` makes one"},
+    {"no_key", "there is no such API key; `sigsentryctl apikey list` shows their ids"},
+    {"slug_taken", "the tenant has a project with this slug already; choose another one"},
+    {"bad_name", "the name must be 1 to 255 characters without control characters"},
+    {"bad_slug", "the slug must be 1 to 63 of a-z, 0-9 and '-', and not begin or end with '-'"},
+    {"bad_limit", "a limit is too small: channels from 0, requests a minute from 1, or unlimited"},
+    {"bad_kind", "the kind must be pub, secret or org"},
+    {"bad_permission", "a key needs at least one permission; a pub key may carry analysis:… alone"},
+    {"bad_expiry", "the key would have ended before it began; give --expires a time to come"},
+    {"bad_project", "an org key belongs to a tenant; leave --project out and give --tenant"},
+    {"bad_digest", "the key could not be stored; run the command again"},
+};
+
+/* Say what the status ${word} means. */
+static void
+tell_refusal(struct slice word, struct buf *why)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		if (slice_eq(word, slice_of(refusals[i].word))) {
+			buf_add(why, slice_of(refusals[i].sentence));
+			return;
+		}
+	}
+	buf_printf(why,
+	    "the database refused with a word that this version does not know (%.*s); is "
+	    "`sigsentryctl migrate --status` in order?",
+	    (int)word.len, word.ptr == NULL ? "" : word.ptr);
+}
+
+/* By when the statement of ${ctl}'s command must be done. */
+static int64_t
+deadline(const struct ctl *ctl)
+{
+	return (ctl_deadline(ctl->command->wait_ms != 0 ? ctl->command->wait_ms : CTL_DEADLINE_MS));
+}
+
+/* The parameters of ${ctl}'s statement, from its options. */
+static void
+collect(const struct ctl *ctl, struct db_param params[COMMAND_PARAMS_MAX])
+{
+	const struct command *c = ctl->command;
+	size_t i;
+
+	for (i = 0; i < c->nparams; i++) {
+		if (c->params[i] == COMMAND_ACTOR)
+			params[i] = db_param_text(slice_of(ctl->actor));
+		else if (c->params[i] == COMMAND_NULL)
+			params[i] = db_param_null();
+		else
+			params[i] = db_param_text(options_value(ctl->options, c->params[i]));
+	}
+}
+
+enum err
+statement_call(const struct ctl *ctl, const struct db_query *query, const struct db_param *params,
+    size_t nparams, struct db_rows **rows)
+{
+	struct slice status;
+	enum err e;
+
+	e = db_call(ctl->db, query, params, nparams, deadline(ctl), rows);
+	if (e != ERR_OK)
+		return (ctl_db_fault(ctl, ctl->db, e));
+	status = db_nrows(*rows) == 1 ? db_text(*rows, 0, 0) : slice_of("no row");
+	if (slice_eq(status, slice_of("ok")))
+		return (ERR_OK);
+	tell_refusal(status, ctl->why);
+	return (ERR_DENIED);
+}
+
+/* Put ${word} where a cell is absent. */
+static void
+fill_absent(const struct output_table *t, const char *word, struct slice *cells)
+{
+	size_t i;
+
+	for (i = 0; i < t->nrows * t->ncols; i++)
+		cells[i] = t->cells[i].ptr == NULL ? slice_of(word) : t->cells[i];
+}
+
+/* Print ${rows} without its first ${skip} columns. */
+static enum err
+print(const struct ctl *ctl, const struct db_rows *rows, size_t skip, bool record)
+{
+	struct output_table t;
+	struct slice *cells;
+	enum err e;
+
+	if ((e = output_from_rows(rows, skip, ctl->arena, &t)) != ERR_OK)
+		return (e);
+	if (ctl->command->absent != NULL && !ctl->json) {
+		if ((cells = arena_alloc(ctl->arena, (t.nrows * t.ncols + 1) * sizeof(*cells))) ==
+		    NULL)
+			return (ERR_NOMEM);
+		fill_absent(&t, ctl->command->absent, cells);
+		t.cells = cells;
+	}
+	if (!record)
+		return (output_list(&t, ctl->json, ctl->arena, ctl->out));
+	output_record(&t, ctl->json, ctl->out);
+	return (ERR_OK);
+}
+
+enum err
+statement_list(const struct ctl *ctl)
+{
+	struct db_param params[COMMAND_PARAMS_MAX];
+	struct db_rows *rows = NULL;
+	enum err e;
+
+	collect(ctl, params);
+	e = db_call(
+	    ctl->db, ctl->command->query, params, ctl->command->nparams, deadline(ctl), &rows);
+	e = e == ERR_OK ? print(ctl, rows, 0, false) : ctl_db_fault(ctl, ctl->db, e);
+	db_rows_free(rows);
+	return (e);
+}
+
+enum err
+statement_change(const struct ctl *ctl)
+{
+	struct db_param params[COMMAND_PARAMS_MAX];
+	struct db_rows *rows = NULL;
+	enum err e;
+
+	collect(ctl, params);
+	e = statement_call(ctl, ctl->command->query, params, ctl->command->nparams, &rows);
+	if (e == ERR_OK)
+		e = print(ctl, rows, 1, true);
+	db_rows_free(rows);
+	return (e);
+}

@@ -1,0 +1,70 @@
+#ifndef DOMAIN_KEYRING_H
+#define DOMAIN_KEYRING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/text.h"
+
+#define KEYRING_ID_LEN   8  /* bytes of a key's id: the first of SHA-256 of its public key */
+#define KEYRING_ID_TEXT  17 /* its hex form and a NUL */
+#define KEYRING_KEY_LEN  32 /* bytes of an X25519 key */
+#define KEYRING_KEYS_MAX 32
+
+/** One recipient key.  `private_key` is all zeroes in a public keyring. */
+struct keyring_key {
+	uint8_t id[KEYRING_ID_LEN];
+	int64_t created_ms; /* wall clock */
+	bool active;        /* the one that new values are sealed to; exactly one is */
+	uint8_t public_key[KEYRING_KEY_LEN];
+	uint8_t private_key[KEYRING_KEY_LEN];
+};
+
+/** The keys of an installation; kept in locked memory where it holds private ones. */
+struct keyring {
+	bool has_private;
+	size_t nkeys;
+	struct keyring_key keys[KEYRING_KEYS_MAX];
+};
+
+/**
+ * keyring_new(), keyring_free(ring):
+ * Take an empty ring in locked memory (NULL: refused, see mem_locked_new()); wipe and give it back.
+ */
+struct keyring *keyring_new(void);
+void keyring_free(struct keyring *ring);
+
+/**
+ * keyring_add(ring, created_ms):
+ * Make a new X25519 key pair from strong random bytes and make it the active one.
+ * ERR_SPACE: the ring is full.  ERR_INTERNAL: the crypto library failed.
+ */
+enum err keyring_add(struct keyring *ring, int64_t created_ms) MUST_CHECK;
+
+/**
+ * keyring_active(ring), keyring_find(ring, id):
+ * The active key; the key with ${id}.  NULL: none.
+ */
+const struct keyring_key *keyring_active(const struct keyring *ring);
+const struct keyring_key *keyring_find(
+    const struct keyring *ring, const uint8_t id[KEYRING_ID_LEN]);
+
+/**
+ * keyring_parse(text, ring, line):
+ * Read the file format below into ${ring}.  Checks that each id and public key fit the key they
+ * stand beside, that ids are unique and that exactly one key is active.  ERR_INVALID: ${line} is
+ * the line at fault, from 1. # comment sigsentry-keyring 1 private          (or: public) key <id,
+ * 16 hex> <created, RFC 3339> active|old <public, 64 hex> [<private, 64 hex>]
+ */
+enum err keyring_parse(struct slice text, struct keyring *ring, size_t *line) MUST_CHECK;
+
+/**
+ * keyring_print(ring, with_private, out):
+ * Write that format to ${out}; private keys only with ${with_private} (the caller clears ${out}).
+ */
+void keyring_print(const struct keyring *ring, bool with_private, struct buf *out);
+
+#endif

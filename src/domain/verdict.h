@@ -1,0 +1,44 @@
+#ifndef DOMAIN_VERDICT_H
+#define DOMAIN_VERDICT_H
+
+#include <stdint.h>
+
+#include "base/text.h"
+#include "base/uuid.h"
+
+/** What the database's functions say of a request: the words of their `status` column (sql/fn). */
+enum verdict {
+	VERDICT_OK = 0,
+	VERDICT_UNAUTHORIZED,
+	VERDICT_KEY_REVOKED,
+	VERDICT_KEY_EXPIRED,
+	VERDICT_SECRET_KEY_REQUIRED,
+	VERDICT_TENANT_SUSPENDED,
+	VERDICT_MISSING_PROJECT,
+	VERDICT_BAD_PROJECT,
+	VERDICT_WRONG_PROJECT,
+	VERDICT_FORBIDDEN,
+	VERDICT_QUOTA,
+	VERDICT_CONFLICT, /* the new id is somebody else's; make another one and call again */
+	VERDICT__MAX
+};
+
+extern const char *const verdict_words[VERDICT__MAX];
+
+/**
+ * verdict_parse(s, out):
+ * Find the verdict whose word is ${s}.  ERR_INVALID: none.
+ */
+enum err verdict_parse(struct slice s, enum verdict *out) MUST_CHECK;
+
+/** A verdict with what was found on the way; texts are "" where it did not come that far. */
+struct ruling {
+	enum verdict verdict;
+	char key_id[UUID_TEXT_SIZE];
+	char tenant_id[UUID_TEXT_SIZE];
+	char project_id[UUID_TEXT_SIZE];
+	char plan[64];
+	int64_t limit, used; /* of channels; with VERDICT_QUOTA */
+};
+
+#endif

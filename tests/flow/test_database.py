@@ -1,0 +1,217 @@
+"""Goal: with the database away, slow, restarting or locked, clients get clean answers and no write is lost or doubled.
+
+503 SERVICE_UNAVAILABLE with Retry-After means that nothing was written, 201 means that it was, exactly once
+(contract §3, design §3).  The workers live through all of it and need no help afterwards.
+"""
+
+import threading
+import time
+
+import psycopg2
+import pytest
+
+import stack
+from stack import Client, Load, channel, created, error, issues
+
+DEADLINE = 9  # seconds: the request deadline (8) and a little
+
+
+@pytest.fixture(autouse=True)
+def same_workers():
+    """No case may cost a worker; and whatever happens the database runs again afterwards."""
+    before = stack.settled_workers()
+    yield
+    try:
+        stack.sql("SELECT 1")
+    except psycopg2.OperationalError:
+        stack.dev_pg("start")
+    assert stack.workers() == before
+
+
+def timed(call):
+    began = time.monotonic()
+    reply = call()
+    return reply, time.monotonic() - began
+
+
+def test_stopped_and_started(place, logs):
+    mistyped = place.key[:-1] + ("a" if place.key[-1] != "a" else "b")
+    clients = [Client(place.key) for _ in range(8)]
+    for c in clients:
+        created(c.post(channel("before")))
+    stack.dev_pg("stop")
+    try:
+        replies = []
+
+        def work(c):
+            for body in (channel("while away"), {}, b"no json"):
+                replies.append(timed(lambda b=body, k=c: k.post(b)))
+
+        threads = [threading.Thread(target=work, args=(c,)) for c in clients]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        for reply, seconds in replies:
+            error(reply, 503, "SERVICE_UNAVAILABLE")
+            assert seconds < DEADLINE
+        # what needs no database is answered as ever; a made-up key is refused without asking it
+        c = clients[0]
+        error(c.post(channel(), key=mistyped), 401, "UNAUTHORIZED")
+        error(c.post(channel(), key="tb_x"), 401, "KEY_FORMAT_DEPRECATED")
+        error(c.send("GET", path="/v1/nothing"), 404, "NOT_FOUND")
+        error(c.send("DELETE"), 405, "METHOD_NOT_ALLOWED")
+        assert logs.wait(replies[0][0].header("x-request-id"))
+    finally:
+        stack.dev_pg("start")
+    for c in clients:
+        created(c.post(channel("after")))
+        c.close()
+    names = [r["name"] for r in stack.sql("SELECT name FROM sigsentry.channel WHERE project_id = %s", place.project)]
+    assert sorted(names) == ["after"] * 8 + ["before"] * 8
+
+
+@pytest.mark.parametrize("verb", ["restart", "kill"])
+def test_restart_under_load(verb):
+    """`kill` ends the server at once, without its saying goodbye."""
+    place = stack.Place("enterprise")
+    with Load(place.key, threads=6) as load:
+        load.wait_for_more(30)
+        stack.dev_pg(verb)
+        if verb == "kill":
+            stack.wait_for(lambda: set(load.statuses) - {201}, 2)
+            stack.dev_pg("start")
+        load.wait_for_more(30)
+    assert not load.faults, load.summary()
+    assert set(load.statuses) <= {201, 503}, load.summary()
+    for reply in load.replies:
+        error(reply, 503, "SERVICE_UNAVAILABLE")
+    assert load.slowest < DEADLINE
+    rows = stack.sql("SELECT id::text, name,"
+                     "       (SELECT count(*) FROM sigsentry.credential k WHERE k.channel_id = c.id) AS sealed"
+                     "  FROM sigsentry.channel c WHERE project_id = %s", place.project)
+    ids = [r["id"] for r in rows]
+    assert len(set(ids)) == len(ids)
+    assert set(load.acknowledged) <= set(ids), "an acknowledged channel is lost"
+    assert len(set(load.acknowledged)) == len(load.acknowledged), "one id was given twice"
+    names = [r["name"] for r in rows]
+    assert len(set(names)) == len(names), "one request wrote twice"
+    assert {r["sealed"] for r in rows} == {1}, "a channel without its credentials"
+    audited = stack.sql("SELECT object_id FROM sigsentry.audit WHERE tenant_id = %s AND action = 'channel.create'",
+                        place.tenant)
+    assert sorted(a["object_id"] for a in audited) == sorted(ids)
+
+
+def superuser(text):
+    """One statement as the cluster's superuser, who may end other roles' sessions."""
+    link = psycopg2.connect(stack.env("SIGSENTRY_DSN"), user="postgres")
+    try:
+        with link, link.cursor() as cursor:
+            cursor.execute("SET TRANSACTION READ WRITE")
+            cursor.execute(text)
+            return cursor.fetchall() if cursor.description else []
+    finally:
+        link.close()
+
+
+def cut_backends():
+    """End the database sessions of all workers; how many there were."""
+    return len(superuser("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'sigsentry_api'"))
+
+
+def test_backends_terminated(place):
+    """The connections of all workers are cut: the next requests are answered as if nothing had been."""
+    with Client(place.key) as c:
+        stack.parallel([lambda: Client(place.key).post(channel("warm"))] * 16)
+        for kind in ("good", "bad", "good"):
+            assert cut_backends() > 0
+            for _ in range(12):
+                if kind == "good":
+                    created(c.post(channel("cut")))
+                else:
+                    issues(c.post({}))
+    assert stack.channel_count(place.project) == 16 + 24
+
+
+def test_backends_terminated_under_load():
+    """Again and again, in the middle of requests: none fails, none is doubled."""
+    place = stack.Place("enterprise")
+    with Load(place.key, threads=6) as load:
+        for _ in range(10):
+            load.wait_for_more(8)
+            cut_backends()
+    assert not load.faults and set(load.statuses) <= {201, 503}, load.summary()
+    assert load.statuses.count(503) <= len(load.statuses) // 20, load.summary()
+    names = [r["name"] for r in stack.sql("SELECT name FROM sigsentry.channel WHERE project_id = %s", place.project)]
+    assert len(names) == len(set(names))
+    assert set(load.acknowledged) <= set(stack.channel_ids(place.project))
+
+
+def test_locked_project():
+    """Another session holds the project for longer than the lock timeout (2 s): 503, and nothing is written."""
+    place = stack.Place("starter")
+    holder = psycopg2.connect(stack.env("SIGSENTRY_DSN"))
+    try:
+        with holder.cursor() as cursor:
+            cursor.execute(stack.PROJECT_LOCK, (place.project,))
+        reply, seconds = timed(lambda: Client(place.key).post(channel("locked out")))
+        error(reply, 503, "SERVICE_UNAVAILABLE")
+        assert 1.8 <= seconds <= 3.2, seconds
+        # those that queue behind one another wait for each other too, but not past the deadline
+        queue = [lambda: timed(lambda: Client(place.key).post(channel("locked out")))] * 3
+        for reply, seconds in stack.parallel(queue):
+            error(reply, 503, "SERVICE_UNAVAILABLE")
+            assert 1.8 <= seconds < DEADLINE, seconds
+        # held for a shorter time: the request waits, then succeeds
+        timer = threading.Timer(0.5, holder.rollback)
+        timer.start()
+        with Client(place.key) as c:
+            reply, seconds = timed(lambda: c.post(channel("let in")))
+        timer.join()
+        created(reply)
+        assert seconds < 2
+    finally:
+        holder.close()
+    names = [r["name"] for r in stack.sql("SELECT name FROM sigsentry.channel WHERE project_id = %s", place.project)]
+    assert names == ["let in"]
+    assert stack.sql("SELECT count(*) AS n FROM sigsentry.credential WHERE tenant_id = %s", place.tenant)[0]["n"] == 1
+
+
+def test_a_locked_project_stops_no_other():
+    """Three requests wait for a lock in three of the workers; the fourth serves the rest."""
+    locked, free = stack.parallel([lambda: stack.Place("starter"), lambda: stack.Place("enterprise")])
+    holder = psycopg2.connect(stack.env("SIGSENTRY_DSN"))
+    try:
+        with holder.cursor() as cursor:
+            cursor.execute(stack.PROJECT_LOCK, (locked.project,))
+        waiting = [threading.Thread(target=lambda: Client(locked.key).post(channel())) for _ in range(3)]
+        for t in waiting:
+            t.start()
+        time.sleep(0.2)
+        with Client(free.key) as c:
+            for _ in range(5):
+                reply, seconds = timed(lambda: c.post(channel()))
+                created(reply)
+                assert seconds < 1
+        holder.rollback()
+        for t in waiting:
+            t.join()
+    finally:
+        holder.close()
+
+
+def test_read_only_database(place):
+    """A standby, or an owner who has made it read-only for a while: 503, then again 201."""
+    name = stack.sql("SELECT current_database() AS d")[0]["d"]
+    try:
+        superuser('ALTER DATABASE "%s" SET default_transaction_read_only = on' % name)
+        cut_backends()
+        with Client(place.key) as c:
+            for _ in range(4):
+                error(c.post(channel()), 503, "SERVICE_UNAVAILABLE")
+    finally:
+        superuser('ALTER DATABASE "%s" RESET default_transaction_read_only' % name)
+    # the workers still hold their read-only sessions: they must get new ones by themselves
+    with Client(place.key) as c:
+        for _ in range(8):
+            created(c.post(channel()))
