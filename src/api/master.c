@@ -173,10 +173,12 @@ on_ready(struct master *m, struct child *c)
 	if (n != 1)
 		return; /* its death is told by SIGCHLD */
 	c->ready = true;
+	if (c->leaving)
+		return; /* reloads came so fast that its successor is there already */
 	for (i = 0; i < CHILDREN_MAX; i++) {
 		struct child *old = &m->children[i];
 
-		if (old->pid != 0 && old->slot == c->slot && old->generation != c->generation)
+		if (old->pid != 0 && old->slot == c->slot && old->generation < c->generation)
 			send_away(old);
 	}
 	announce(m);
@@ -228,7 +230,7 @@ on_exit_of(struct master *m, struct child *c, int status)
 	    LOG_INT("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
 	dead = *c;
 	c->pid = 0;
-	if (dead.leaving || m->stopping || dead.slot >= nslots(m))
+	if (m->stopping || dead.slot >= nslots(m) || (dead.leaving && is_filled(m, dead.slot)))
 		return;
 	if (m->generation == 0 && !m->announced && WIFEXITED(status) &&
 	    WEXITSTATUS(status) == WORKER_EXIT_CONFIG)
