@@ -59,6 +59,8 @@ static const struct sqlstate_row sqlstates[] = {
     {"25006", ERR_DOWN, true, NULL}, /* read_only_sql_transaction: the primary moved */
     {"26000", ERR_DOWN, true,
 	NULL}, /* a prepared statement is gone: a pooler gave us another session */
+    {"23503", ERR_DOWN, true,
+	NULL}, /* foreign_key_violation: deleted meanwhile; the next call sees it */
     {"57014", ERR_DOWN, false, NULL}, /* query_canceled */
     {"55P03", ERR_DOWN, false, NULL}, /* lock_not_available: lock_timeout */
     {"40P01", ERR_DOWN, false, NULL}, /* deadlock_detected */
