@@ -24,6 +24,8 @@ import psycopg2
 import psycopg2.extensions
 import pytest
 
+import runenv
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NOBODY = "01931f6e-8a40-7c1e-9b1d-3f0c5a7e2d11"
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -42,14 +44,8 @@ AUDIT = {"id", "at", "tenantId", "actorKind", "actor", "action", "objectKind", "
 
 
 def env(name):
-    """A setting of the stack: from the environment, else from run/env, or the file that SIGSENTRY_ENV names."""
-    if name in os.environ:
-        return os.environ[name]
-    for line in pathlib.Path(os.environ.get("SIGSENTRY_ENV", ROOT / "run" / "env")).read_text().splitlines():
-        key, _, value = line.removeprefix("export ").partition("=")
-        if key == name:
-            return " ".join(shlex.split(value))
-    raise KeyError(name)
+    """A setting of the stack; what the environment says wins."""
+    return os.environ.get(name) or runenv.ENV[name]
 
 
 CTL = shlex.split(env("SIGSENTRY_CTL"))

@@ -12,7 +12,8 @@ if stack.ENV is None:
 try:
     socket.create_connection(("127.0.0.1", stack.port()), timeout=5).close()
 except OSError as e:
-    pytest.exit("the stack of run/env does not answer at %s (%s): run dev/up" % (stack.env("SIGSENTRY_URL"), e), returncode=4)
+    where = stack.env("SIGSENTRY_URL")
+    pytest.exit("the stack of run/env does not answer at %s (%s): run dev/up" % (where, e), returncode=4)
 
 
 @pytest.fixture(scope="session")

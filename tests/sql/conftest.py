@@ -1,18 +1,19 @@
 """Sessions for the tests of sql/.  SIGSENTRY_DSN names a database that has all of it, as its owner."""
 import hashlib
-import os
 import uuid
 
 import psycopg2
 import psycopg2.extras
 import pytest
 
+import runenv
+
 psycopg2.extras.register_uuid()
 
 
 @pytest.fixture(scope="session")
 def dsn():
-    return os.environ["SIGSENTRY_DSN"]
+    return runenv.ENV["SIGSENTRY_DSN"]
 
 
 @pytest.fixture
