@@ -20,9 +20,11 @@ CONF=$RUN_DIR/sigsentry.conf
 TLS_DIR=$RUN_DIR/tls
 NGINX_DIR=$RUN_DIR/nginx
 API_PID=$RUN_DIR/api.pid
+COURIER_PID=$RUN_DIR/courier.pid
 NGINX_PID=$RUN_DIR/nginx.pid
 CTL=$BUILD_DIR/src/sigsentryctl
 API=$BUILD_DIR/src/sigsentry-api
+COURIER=$BUILD_DIR/src/sigsentry-courier
 
 # Where a Unix socket's path would be longer than this, it lies below /tmp (unix(7): 107 bytes at most).
 SOCKET_PATH_MAX=100
@@ -351,6 +353,28 @@ api_stop() {
 	end_process "$API_PID" "-c $CONF" TERM 20
 }
 
+# The courier ----------------------------------------------------------------------------------------
+
+courier_is_up() {
+	is_ours "$COURIER_PID" "sigsentry-courier -c $CONF"
+}
+
+courier_start() {
+	if courier_is_up && ! has_changed courier "$CONF" "$COURIER"; then
+		return 0
+	fi
+	courier_stop
+	setsid "$COURIER" -c "$CONF" </dev/null >>"$LOG_DIR/courier.log" 2>&1 &
+	echo $! >"$COURIER_PID"
+	disown
+	wait_until 5 courier_is_up || die "the courier did not start; its log is $LOG_DIR/courier.log"
+	remember courier "$CONF" "$COURIER"
+}
+
+courier_stop() {
+	end_process "$COURIER_PID" "sigsentry-courier -c $CONF" TERM 20
+}
+
 # nginx ----------------------------------------------------------------------------------------------
 
 # Three ports of the loopback: plain HTTP, TLS, and TLS behind the PROXY protocol.  Chosen once, and again only
@@ -530,6 +554,7 @@ write_env() {
 				"SIGSENTRY_DSN=host=$PG_DIR dbname=sigsentry user=sigsentry_owner" \
 				"SIGSENTRY_LOG=$LOG_DIR" \
 				"SIGSENTRY_API_PIDS=$API_PID" \
+				"SIGSENTRY_COURIER_PIDS=$COURIER_PID" \
 				"SIGSENTRY_HTTP_PORT=$HTTP_PORT" \
 				"SIGSENTRY_PROXY_PORT=$PROXY_PORT" \
 				"SIGSENTRY_NGINX_PID=$NGINX_PID" \

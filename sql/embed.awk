@@ -2,6 +2,7 @@
 # POSIX awk (mawk); run from the top of the tree:
 #     awk -v what=queries.h -f sql/embed.awk sql/q/*.sql >sql_queries.h
 #     awk -v what=queries.c -f sql/embed.awk sql/q/*.sql >sql_queries.c
+#     awk -v what=version.h -f sql/embed.awk sql/schema/*.sql >sql_version.h
 #     awk -v what=schema.c -v program=1.2.3 -f sql/embed.awk \
 #         sql/migrate/*.sql sql/schema/*.sql sql/fn/*.sql sql/grants.sql >sql_schema.c
 # A query file holds one statement; its comments are left out.  A schema file's text stands as it is, behind lock.sql,
@@ -169,6 +170,17 @@ function schema_c(    i, last, name, sum, finish) {
 	print "\nconst char migrate_finish[] =" literal(migrate("lock") migrate("finish", last) finish) ";"
 }
 
+# The highest number of a schema file.
+function version_h(    i, last) {
+	for (i = 1; i <= nfiles; i++) {
+		if (folder(files[i]) == "schema" && version_of(files[i]) > last)
+			last = version_of(files[i])
+	}
+	print "/* Made by sql/embed.awk from sql/schema. */"
+	print "#ifndef SQL_VERSION_H\n#define SQL_VERSION_H\n"
+	print "#define SQL_SCHEMA_VERSION " last "\n\n#endif"
+}
+
 END {
 	if (failed)
 		exit 1
@@ -176,8 +188,10 @@ END {
 		queries_h()
 	else if (what == "queries.c")
 		queries_c()
+	else if (what == "version.h")
+		version_h()
 	else if (what == "schema.c")
 		schema_c()
 	else
-		fail("say -v what=queries.h, queries.c or schema.c")
+		fail("say -v what=queries.h, queries.c, version.h or schema.c")
 }

@@ -26,9 +26,11 @@ BEGIN
 		'channels', (SELECT count(*) FROM sigsentry.channel c WHERE c.tenant_id = p_tenant),
 		'apikeys', (SELECT count(*) FROM sigsentry.api_key k WHERE k.tenant_id = p_tenant));
 	-- The tenant first: this waits for every transaction that is adding something to it, and lets none begin.  So the
-	-- next statement sees all of its audit rows.
+	-- next statement sees all of its rows that have no foreign key.
 	DELETE FROM sigsentry.tenant t WHERE t.id = p_tenant;
 	DELETE FROM sigsentry.audit a WHERE a.tenant_id = p_tenant;
+	DELETE FROM sigsentry.idempotency i WHERE i.tenant_id = p_tenant;
+	DELETE FROM sigsentry.permit r WHERE r.tenant_id = p_tenant;
 	PERFORM sigsentry.audit_by_user(p_actor, NULL, 'tenant.delete', p_tenant::text, v_before, NULL);
 	status := 'ok';
 	"id" := p_tenant;

@@ -5,18 +5,21 @@
 -- p_type, p_name, p_threshold, p_destination  the channel, already judged by contract §3
 -- p_fields       names of the credential fields
 -- p_sealed       their sealed values, in the same order
+-- p_key, p_mac, p_answer, p_location  as sigsentry.idempotency_take; p_key NULL is none
 -- Returns one row: status, key_id, tenant_id, project_id, plan, channel_limit (NULL is unlimited), used (the project's own
--- channels as they are now; NULL where the plan has no limit).  Status: those of sigsentry.key_check, and
--- quota (nothing was written), conflict (the tenant has that id already, in another place; nothing was written), ok.
--- Tables: reads api_key, tenant, plan; locks project; writes channel, credential, audit.
+-- channels as they are now; NULL where the plan has no limit), answer and location (those of the first request; NULL where
+-- this was the first).  Status: those of sigsentry.key_check, and replayed (answer, location: nothing was written),
+-- key_conflict (nothing was written), quota (nothing was written), conflict (the tenant has that id already, in another
+-- place; nothing was written), ok.
+-- Tables: reads api_key, tenant, plan; locks project; writes channel, credential, audit, idempotency.
 -- Role: sigsentry_api.
 -- enable_seqscan: a session keeps its plans, those of the foreign keys too.  One made while channel was a page long would
 -- read all of a table that has since grown, until the next ANALYZE.
 CREATE OR REPLACE FUNCTION api.channel_create(
 	p_digest bytea, p_project uuid, p_id uuid, p_type text, p_name text, p_threshold smallint,
-	p_destination text, p_fields text[], p_sealed bytea[],
+	p_destination text, p_fields text[], p_sealed bytea[], p_key bytea, p_mac bytea, p_answer text, p_location text,
 	OUT status text, OUT key_id uuid, OUT tenant_id uuid, OUT project_id uuid, OUT plan text,
-	OUT channel_limit integer, OUT used integer)
+	OUT channel_limit integer, OUT used integer, OUT answer text, OUT location text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
@@ -26,13 +29,20 @@ DECLARE
 BEGIN
 	SELECT k.status, k.key_id, k.tenant_id, k.project_id, k.plan, l.channel_limit
 	  INTO status, key_id, tenant_id, project_id, plan, channel_limit
-	  FROM sigsentry.key_check(p_digest, p_project, false, 'config:write') k
+	  FROM sigsentry.key_check(p_digest, p_project, false, 'config:write', true) k
 	  LEFT JOIN sigsentry.plan l ON l.name = k.plan;
 	IF status <> 'ok' THEN
 		RETURN;
 	END IF;
 
-	-- Idempotency-Key has its place here: before the quota, after the key.
+	IF p_key IS NOT NULL THEN
+		SELECT i.status, i.answer, i.location
+		  INTO status, answer, location
+		  FROM sigsentry.idempotency_take(tenant_id, key_id, project_id, p_key, p_mac, p_answer, p_location) i;
+		IF status <> 'ok' THEN
+			RETURN;
+		END IF;
+	END IF;
 
 	IF channel_limit IS NOT NULL THEN
 		-- The lock and the count are two statements on purpose: under READ COMMITTED the second one's snapshot is
@@ -46,6 +56,7 @@ BEGIN
 		    FOR NO KEY UPDATE;
 		IF NOT FOUND THEN       -- deleted since the key was looked at
 			status := 'wrong_project';
+			PERFORM sigsentry.idempotency_drop(tenant_id, key_id, p_key);
 			RETURN;
 		END IF;
 		SELECT count(*), coalesce(bool_or(c.id = p_id), false)
@@ -57,6 +68,7 @@ BEGIN
 		END IF;
 		IF used >= channel_limit THEN
 			status := 'quota';
+			PERFORM sigsentry.idempotency_drop(tenant_id, key_id, p_key);
 			RETURN;
 		END IF;
 	END IF;
@@ -88,6 +100,7 @@ BEGIN
 	  WHERE c.tenant_id = channel_create.tenant_id AND c.id = p_id AND c.project_id = channel_create.project_id;
 	IF NOT FOUND THEN
 		status := 'conflict';
+		PERFORM sigsentry.idempotency_drop(tenant_id, key_id, p_key);
 	END IF;
 END
 $$;

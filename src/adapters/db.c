@@ -545,6 +545,12 @@ db_param_null(void)
 }
 
 struct db_param
+db_param_bool(bool yes)
+{
+	return (db_param_text(slice_of(yes ? "t" : "f")));
+}
+
+struct db_param
 db_param_text(struct slice s)
 {
 	struct db_param p = {s.ptr == NULL ? DB_NULL : DB_TEXT, s};
@@ -609,6 +615,13 @@ db_array_bytes(struct buf *b, struct slice s)
 		buf_add(b, slice_make(hex, 2));
 	}
 	buf_addc(b, '"');
+}
+
+void
+db_array_null(struct buf *b)
+{
+	array_next(b);
+	buf_add(b, slice_of("NULL"));
 }
 
 void

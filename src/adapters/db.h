@@ -117,18 +117,20 @@ int64_t db_int(const struct db_rows *rows, size_t row, size_t col, int64_t other
 /* Parameters.  db_param_uuid() and db_param_int() write the text form into ${text}; it must outlive
  * the call. */
 struct db_param db_param_null(void);
+struct db_param db_param_bool(bool yes);
 struct db_param db_param_text(struct slice s);
 struct db_param db_param_bytes(const void *p, size_t len);
 struct db_param db_param_uuid(const struct uuid *u, char text[UUID_TEXT_SIZE]);
 struct db_param db_param_int(int64_t n, char text[DB_INT_SIZE]);
 
 /**
- * db_array_text(b, s), db_array_bytes(b, s):
+ * db_array_text(b, s), db_array_bytes(b, s), db_array_null(b):
  * Append an element to the text form of a text[] or bytea[] parameter that is built in ${b}: call
  * db_array_end() after the last.
  */
 void db_array_text(struct buf *b, struct slice s);
 void db_array_bytes(struct buf *b, struct slice s);
+void db_array_null(struct buf *b);
 void db_array_end(struct buf *b);
 
 #endif

@@ -6,13 +6,16 @@
 
 #include "adapters/db.h"
 #include "adapters/gate.h"
+#include "adapters/store_access.h"
 #include "adapters/store_channel.h"
+#include "api/counters.h"
 #include "api/reply.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "domain/apikey.h"
 #include "domain/issue.h"
+#include "domain/permit.h"
 #include "domain/seal.h"
 #include "domain/settings.h"
 
@@ -23,6 +26,9 @@ struct api {
 	struct arena *arena; /* the request's; reset after each */
 	struct db *db;
 	struct seal_sender *sender;
+	struct permit_stock *permits;
+	struct counters *counters; /* shared by all workers; may be NULL */
+	size_t worker;             /* this one's place among them */
 };
 
 struct route;
@@ -32,30 +38,28 @@ struct call {
 	struct api *api;
 	const struct gate_request *in;
 	const struct route *route;
+	const char *method; /* for the log; NULL: no memory */
 	struct arena *arena;
 	int64_t started_ms, deadline_ms; /* monotonic */
 	struct store_caller caller;
+	struct slice id_text; /* what stands for {id} in the path; absent: the route has none */
+	struct uuid id;
+	bool id_is_bad;
 	struct json *body;    /* NULL: none, or it is refused */
 	struct issues issues; /* with header and body, in the order of the checks */
 	enum refusal
 	    refusal; /* what the request will be refused with, once the key has proved good */
-	struct ruling ruling; /* the database's last word */
+	struct permit *permit;      /* the one that this request uses up; NULL: none */
+	struct admission admission; /* the answer to admit_ask(), where that was called */
+	struct ruling ruling;       /* the database's last word */
+	struct store_once once;
 	struct reply *out;
 };
 
 /**
- * call_is_refused(c), call_refuse(c):
- * Is something wrong with the request itself?  Then refuse it: but ask the database first, so that
- * a bad key, project or permission is told before any word about the body (contract §1).
+ * call_new_id(c, id):
+ * Make a version 7 id, for a new channel or for a call that may have to be repeated.
  */
-bool call_is_refused(const struct call *c);
-void call_refuse(struct call *c);
-
-/**
- * call_settle(c, e):
- * After a call to the database that gave ${e} and c->ruling: true where it was done; else the
- * refusal is in c->out.
- */
-bool call_settle(struct call *c, enum err e);
+void call_new_id(struct call *c, struct uuid *id);
 
 #endif

@@ -4,9 +4,14 @@
 struct call;
 
 /**
- * channels_create(c):
- * POST /v1/config/notifications: validate, seal, store, answer 201 with the new id (contract §3).
+ * channels_*(c):
+ * What can be done with channels (contract §3): each answers the request ${c} in c->out.
  */
+void channels_list(struct call *c);
 void channels_create(struct call *c);
+void channels_get(struct call *c);
+void channels_put(struct call *c);
+void channels_patch(struct call *c);
+void channels_delete(struct call *c);
 
 #endif

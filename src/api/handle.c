@@ -6,8 +6,14 @@
 
 #include <string.h>
 
+#include "api/admit.h"
+#include "api/once.h"
 #include "api/route.h"
+#include "base/crypt.h"
 #include "base/log.h"
+#include "base/uuid.h"
+
+#define METHOD_CUT 16 /* bytes of a method that are logged */
 
 /* Refuse with ${why} at once: nothing later in the order of checks may speak before it. */
 static bool
@@ -34,13 +40,25 @@ take_route(struct call *c)
 
 	buf_init(&allow, 256);
 	(void)slice_split(&rest, '?', &path);
-	c->route = route_find(c->in->method, path, &allow);
+	c->route = route_find(c->in->method, path, &allow, &c->id_text);
 	if (c->route == NULL && allow.len > 0)
 		reply_header(c->out, "Allow", buf_str(&allow));
 	if (c->route == NULL)
 		(void)refuse_now(c, allow.len > 0 ? REFUSAL_METHOD : REFUSAL_NOT_FOUND);
 	buf_clear(&allow);
 	return (c->route != NULL);
+}
+
+/* The form of {id} in the path. */
+static void
+take_id(struct call *c)
+{
+	if (c->id_text.ptr == NULL || uuid_parse(c->id_text, &c->id) == ERR_OK)
+		return;
+	issue_add(&c->issues, "path.id", ISSUE_FORMAT,
+	    "the id in the path must be a channel's id, a UUID such as "
+	    "9b7a3b2c-2e6e-4f1f-8c5a-1b2c3d4e5f6a");
+	c->id_is_bad = true;
 }
 
 /* 401, as far as the key's own form can tell */
@@ -128,7 +146,18 @@ parse_body(struct call *c)
 	}
 }
 
-/* 415, 413, and the body's syntax; no word about the body of one who named no project */
+/* Idempotency-Key: never twice, and well-formed where it counts. */
+static void
+take_once(struct call *c)
+{
+	if (c->in->idempotency_key_repeated)
+		issue_add(&c->issues, "header.Idempotency-Key", ISSUE_DUPLICATE,
+		    "Idempotency-Key was sent more than once; send it once");
+	else if ((c->route->flags & ROUTE_ONCE) != 0)
+		once_check(c);
+}
+
+/* 415, 413, and the body's syntax; no word about the body of one who named no project or channel */
 static void
 take_body(struct call *c)
 {
@@ -140,99 +169,23 @@ take_body(struct call *c)
 		refuse_later(c, REFUSAL_TOO_LARGE);
 	else if (c->in->body_state == GATE_BODY_UNEQUAL)
 		refuse_later(c, REFUSAL_CUT_BODY);
-	else
+	else if (!c->id_is_bad)
 		parse_body(c);
 }
 
-bool
-call_is_refused(const struct call *c)
-{
-	return (c->refusal != REFUSAL_NONE || c->issues.count > 0 || c->issues.failed);
-}
-
-/* 400 with every issue */
+/* The request's one line; ${is_gone}: the client did not wait for the answer.  The web server's
+ * parameters are no more by then. */
 static void
-refuse_issues(struct call *c)
-{
-	struct buf details;
-
-	buf_init(&details, 16 * 1024 * 1024);
-	issues_json(&c->issues, &details);
-	if (c->issues.failed || !buf_ok(&details))
-		reply_refuse(c->out, REFUSAL_INTERNAL, slice_of(NULL));
-	else
-		reply_refuse(c->out, REFUSAL_VALIDATION, buf_slice(&details));
-	buf_clear(&details);
-}
-
-/* Tell a verdict that is not "ok", with the details that go with it. */
-static void
-refuse_verdict(struct call *c)
-{
-	const struct ruling *r = &c->ruling;
-	enum refusal why = reply_refusal_of(r->verdict);
-	struct buf details;
-
-	if (r->verdict == VERDICT_BAD_PROJECT) {
-		refuse_issues(c);
-		return;
-	}
-	buf_init(&details, 1024);
-	if (r->verdict == VERDICT_FORBIDDEN)
-		buf_printf(
-		    &details, "{\"required\":\"%s\"}", permission_words[c->route->permission]);
-	if (r->verdict == VERDICT_QUOTA) {
-		buf_printf(&details, "{\"limit\":%lld,\"used\":%lld,\"plan\":", (long long)r->limit,
-		    (long long)r->used);
-		json_put(&details, slice_of(r->plan));
-		buf_addc(&details, '}');
-	}
-	reply_refuse(c->out, why, details.len > 0 ? buf_slice(&details) : slice_of(NULL));
-	buf_clear(&details);
-}
-
-bool
-call_settle(struct call *c, enum err e)
-{
-	if (e == ERR_DOWN || e == ERR_TIMEOUT)
-		return (refuse_now(c, REFUSAL_UNAVAILABLE));
-	if (e != ERR_OK) {
-		log_error(
-		    "http.fail", LOG_STR("route", c->route->name), LOG_STR("error", err_word(e)));
-		return (refuse_now(c, REFUSAL_INTERNAL));
-	}
-	if (c->ruling.verdict == VERDICT_OK)
-		return (true);
-	refuse_verdict(c);
-	return (false);
-}
-
-void
-call_refuse(struct call *c)
-{
-	const char *permission = permission_words[c->route->permission];
-
-	if (!call_settle(
-		c, store_admit(c->api->db, &c->caller, permission, c->deadline_ms, &c->ruling)))
-		return;
-	if (c->refusal != REFUSAL_NONE)
-		reply_refuse(c->out, c->refusal, slice_of(NULL));
-	else
-		refuse_issues(c);
-}
-
-/* The request's one line. */
-static void
-log_end(const struct call *c)
+log_end(const struct call *c, bool is_gone)
 {
 	struct buf words;
 
 	buf_init(&words, 2048);
 	if (c->out->code != NULL)
 		issues_log_words(&c->issues, &words);
-	log_info("http.end", LOG_STR("route", c->route == NULL ? "none" : c->route->name),
-	    LOG_SLICE("method", text_utf8_cut(c->in->method, 16)),
-	    LOG_INT("status", c->out->status), LOG_STR("code", c->out->code),
+	log_info("http.end", LOG_STR("route", route_name(route_index(c->route))),
+	    LOG_STR("method", c->method), LOG_INT("status", c->out->status),
+	    LOG_STR("code", c->out->code), LOG_STR("gone", is_gone ? "yes" : NULL),
 	    LOG_INT("ms", clock_mono_ms(&c->api->clock) - c->started_ms),
 	    LOG_STR("key", c->ruling.key_id[0] == '\0' ? NULL : c->ruling.key_id),
 	    LOG_STR("tenant", c->ruling.tenant_id[0] == '\0' ? NULL : c->ruling.tenant_id),
@@ -242,21 +195,61 @@ log_end(const struct call *c)
 }
 
 void
-handle(struct api *api, const struct gate_request *in, struct reply *out)
+call_new_id(struct call *c, struct uuid *id)
 {
-	struct call c = {.api = api, .in = in, .out = out, .arena = api->arena};
+	uint8_t random[10];
+
+	crypt_random(random, sizeof(random));
+	uuid_v7(clock_wall_ms(&c->api->clock), random, id);
+}
+
+/* The order of contract §1; the key is asked about by the route's own work (admit.c). */
+static void
+serve(struct call *c)
+{
+	if (!take_route(c))
+		return;
+	if ((c->route->flags & ROUTE_OPEN) == 0) {
+		if (!take_key(c))
+			return;
+		take_project(c);
+		take_id(c);
+		take_once(c);
+		take_body(c);
+	}
+	c->route->run(c);
+}
+
+/* Send the answer; false where the client went away before its end. */
+static bool
+respond(struct call *c, struct gate *gate)
+{
+	struct reply *out = c->out;
+
+	admit_headers(c);
+	reply_header(out, "Content-Type", out->content_type);
+	counters_add(c->api->counters, c->api->worker, route_index(c->route), out->status);
+	return (gate_answer(gate, out->status, buf_slice(&out->headers), buf_slice(&out->body)) ==
+		ERR_OK);
+}
+
+void
+handle(struct api *api, struct gate *gate, const struct gate_request *in)
+{
+	struct reply out;
+	struct call c = {.api = api, .in = in, .out = &out, .arena = api->arena};
+	bool is_sent;
 
 	c.started_ms = clock_mono_ms(&api->clock);
 	c.deadline_ms = c.started_ms + api->settings->request_deadline_ms;
+	c.method = arena_dup(c.arena, text_utf8_cut(in->method, METHOD_CUT));
 	issues_init(&c.issues, c.arena);
-	reply_header(out, "Content-Type", "application/json");
-	if (take_route(&c) && take_key(&c)) {
-		take_project(&c);
-		take_body(&c);
-		c.route->run(&c);
-	}
-	log_end(&c);
+	reply_init(&out);
+	serve(&c);
+	is_sent = respond(&c, gate);
+	log_end(&c, !is_sent);
 	json_free(c.body);
+	reply_clear(&out);
 	mem_wipe(&c.caller, sizeof(c.caller));
 	arena_reset(c.arena);
 }

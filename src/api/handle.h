@@ -4,10 +4,10 @@
 #include "api/call.h"
 
 /**
- * handle(api, in, out):
- * Answer the request ${in} into ${out} and log its one line.  Never fails: what goes wrong is the
- * answer.
+ * handle(api, gate, in):
+ * Answer the request ${in} of ${gate} and log its one line.  Never fails: what goes wrong is the
+ * answer.  ${in} is no more after it.
  */
-void handle(struct api *api, const struct gate_request *in, struct reply *out);
+void handle(struct api *api, struct gate *gate, const struct gate_request *in);
 
 #endif

@@ -19,7 +19,7 @@
 #include "base/log.h"
 #include "base/notify.h"
 
-#define SLOTS_MAX      64              /* as api_workers' */
+#define SLOTS_MAX      COUNTERS_WORKERS_MAX
 #define CHILDREN_MAX   (4 * SLOTS_MAX) /* old ones that still finish a request count too */
 #define PAUSE_FIRST_MS 100             /* after a first crash */
 #define PAUSE_MAX_MS   10000
@@ -46,6 +46,7 @@ struct master {
 	const struct settings *settings;
 	const struct master_source *source;
 	const struct listener *listener;
+	struct counters *counters;
 	struct clock clock;
 	int signal_fd;
 	unsigned int generation;
@@ -63,8 +64,9 @@ nslots(const struct master *m)
 
 /* What the new process does; never returns. */
 static void
-be_worker(const struct master *m, int ready_fd)
+be_worker(const struct master *m, size_t slot, int ready_fd)
 {
+	const struct worker_place place = {m->listener->fd, ready_fd, slot, m->counters};
 	size_t i;
 
 	/* SIGTERM and SIGINT stay blocked: the worker lets them in while it waits */
@@ -74,7 +76,7 @@ be_worker(const struct master *m, int ready_fd)
 		if (m->children[i].pid != 0 && m->children[i].ready_fd >= 0)
 			close(m->children[i].ready_fd);
 	}
-	exit(worker_run(m->settings, m->listener->fd, ready_fd));
+	exit(worker_run(m->settings, &place));
 }
 
 /* A free entry, or NULL. */
@@ -103,7 +105,7 @@ start_worker(struct master *m, size_t slot)
 		return;
 	if ((pid = fork()) == 0) {
 		close(ends[0]);
-		be_worker(m, ends[1]);
+		be_worker(m, slot, ends[1]);
 	}
 	close(ends[1]);
 	if (pid < 0) {
@@ -281,6 +283,7 @@ reload(struct master *m)
 	notify("RELOADING=1");
 	settings_free(m->settings);
 	m->settings = fresh;
+	log_setup("sigsentry-api", (enum log_level)fresh->log_level);
 	m->generation++;
 	m->announced = false;
 	log_info(
@@ -396,6 +399,8 @@ master_run(const struct settings *settings, const struct master_source *source,
 	m->source = source;
 	m->listener = listener;
 	m->clock = clock_system();
+	if ((m->counters = counters_new()) == NULL)
+		fatal("no memory");
 	if (open_signals(m) != ERR_OK)
 		fatal("cannot wait for signals: %s", strerror(errno));
 	for (i = 0; i < nslots(m); i++)

@@ -4,7 +4,7 @@
 
 #include "base/json.h"
 
-#define BODY_MAX    (16 * 1024 * 1024) /* bytes; a list of all channels is the largest */
+#define BODY_MAX    (256 * 1024 * 1024) /* bytes; a list of all channels is the largest */
 #define HEADERS_MAX 4096
 
 struct refusal_row {
@@ -47,6 +47,14 @@ static const struct refusal_row rows[REFUSAL__MAX] = {
 	    "The project in X-Project-Id is not one that this key can use. Leave the header out with an ss_secret_ key; with an ss_org_ key send the id of a project of the same organization.", NULL},
 	[REFUSAL_FORBIDDEN] = {403, "FORBIDDEN",
 	    "This API key lacks the permission that this request needs (see details.required). Use a key that has it.", NULL},
+	[REFUSAL_TENANT_WIDE] = {403, "FORBIDDEN",
+	    "This channel belongs to the whole organization: a project's key may read it, but only an ss_org_ key may change or delete it.", NULL},
+	[REFUSAL_RATE] = {429, "RATE_LIMITED",
+	    "This API key has made as many requests in this minute as its plan allows. Wait as long as Retry-After says, or move to a larger plan.", NULL},
+	[REFUSAL_NO_CHANNEL] = {404, "NOT_FOUND",
+	    "There is no channel with this id that this key can reach. List the channels to see their ids; a deleted one does not come back.", NULL},
+	[REFUSAL_KEY_CONFLICT] = {409, "IDEMPOTENCY_KEY_CONFLICT",
+	    "This Idempotency-Key was used in the last 24 hours for another request. Send a new request with a new key; the same one again, byte for byte, with the same key.", NULL},
 	[REFUSAL_MEDIA_TYPE] = {415, "UNSUPPORTED_MEDIA_TYPE",
 	    "The body must be JSON in UTF-8: send it with the header 'Content-Type: application/json'.", NULL},
 	[REFUSAL_TOO_LARGE] = {413, "PAYLOAD_TOO_LARGE",
@@ -74,6 +82,11 @@ static const enum refusal of_verdict[VERDICT__MAX] = {
 	[VERDICT_BAD_PROJECT] = REFUSAL_VALIDATION,
 	[VERDICT_WRONG_PROJECT] = REFUSAL_WRONG_PROJECT,
 	[VERDICT_FORBIDDEN] = REFUSAL_FORBIDDEN,
+	[VERDICT_RATE_LIMITED] = REFUSAL_RATE,
+	[VERDICT_NOT_FOUND] = REFUSAL_NO_CHANNEL,
+	[VERDICT_TENANT_WIDE] = REFUSAL_TENANT_WIDE,
+	[VERDICT_REPLAYED] = REFUSAL_INTERNAL, /* told apart before */
+	[VERDICT_KEY_CONFLICT] = REFUSAL_KEY_CONFLICT,
 	[VERDICT_QUOTA] = REFUSAL_QUOTA,
 	[VERDICT_CONFLICT] = REFUSAL_INTERNAL,
 };
@@ -84,6 +97,7 @@ reply_init(struct reply *r)
 {
 	r->status = 0;
 	r->code = NULL;
+	r->content_type = "application/json";
 	buf_init(&r->headers, HEADERS_MAX);
 	buf_init(&r->body, BODY_MAX);
 }
@@ -113,23 +127,44 @@ reply_data(struct reply *r, int status, struct slice json)
 }
 
 void
-reply_refuse(struct reply *r, enum refusal why, struct slice details)
+reply_text(struct reply *r, const char *content_type)
 {
-	const struct refusal_row *row = &rows[why];
+	r->status = 200;
+	r->code = NULL;
+	r->content_type = content_type;
+	buf_reset(&r->body);
+}
 
+/* The error of ${row}, with ${message} for its own. */
+static void
+refuse(struct reply *r, const struct refusal_row *row, const char *message, struct slice details)
+{
 	r->status = row->status;
 	r->code = row->code;
+	r->content_type = "application/json";
 	if (row->header != NULL)
 		buf_add(&r->headers, slice_of(row->header));
 	buf_reset(&r->body);
 	buf_printf(
 	    &r->body, "{\"success\":false,\"error\":{\"code\":\"%s\",\"message\":", row->code);
-	json_put(&r->body, slice_of(row->message));
+	json_put(&r->body, slice_of(message));
 	if (details.ptr != NULL) {
 		buf_add(&r->body, slice_of(",\"details\":"));
 		buf_add(&r->body, details);
 	}
 	buf_add(&r->body, slice_of("}}"));
+}
+
+void
+reply_refuse(struct reply *r, enum refusal why, struct slice details)
+{
+	refuse(r, &rows[why], rows[why].message, details);
+}
+
+void
+reply_unready(struct reply *r, const char *why)
+{
+	refuse(r, &rows[REFUSAL_UNAVAILABLE], why, slice_of(NULL));
 }
 
 enum refusal

@@ -23,10 +23,14 @@ enum refusal {
 	REFUSAL_MISSING_PROJECT,
 	REFUSAL_WRONG_PROJECT,
 	REFUSAL_FORBIDDEN,
+	REFUSAL_TENANT_WIDE,
+	REFUSAL_RATE,
 	REFUSAL_MEDIA_TYPE,
 	REFUSAL_TOO_LARGE,
 	REFUSAL_CUT_BODY,
 	REFUSAL_VALIDATION,
+	REFUSAL_NO_CHANNEL,
+	REFUSAL_KEY_CONFLICT,
 	REFUSAL_QUOTA,
 	REFUSAL_INTERNAL,
 	REFUSAL_UNAVAILABLE,
@@ -36,8 +40,9 @@ enum refusal {
 /** An answer being made. */
 struct reply {
 	int status;
-	const char *code;   /* of an error, for the log; NULL with success */
-	struct buf headers; /* whole lines with CR LF */
+	const char *code; /* of an error, for the log; NULL with success */
+	const char *content_type;
+	struct buf headers; /* whole lines with CR LF, Content-Type not among them */
 	struct buf body;
 };
 
@@ -61,11 +66,24 @@ void reply_header(struct reply *r, const char *name, const char *value);
 void reply_data(struct reply *r, int status, struct slice json);
 
 /**
+ * reply_text(r, content_type):
+ * Answer 200 with what the caller appends to the body after this, which is no JSON.
+ */
+void reply_text(struct reply *r, const char *content_type);
+
+/**
  * reply_refuse(r, why, details):
  * Answer the error of ${why}; ${details} is a JSON object, or absent.  Drops what stood in ${r} but
  * its headers.
  */
 void reply_refuse(struct reply *r, enum refusal why, struct slice details);
+
+/**
+ * reply_unready(r, why):
+ * Answer SERVICE_UNAVAILABLE with a message of the caller's: a reason for those who run the
+ * service.
+ */
+void reply_unready(struct reply *r, const char *why);
 
 /**
  * reply_refusal_of(v):

@@ -66,10 +66,14 @@ worker_init(struct worker *w, const struct settings *s, int listen_fd)
 	}
 	if ((e = open_sender(w)) != ERR_OK)
 		return (e);
+	w->api.permits = permit_stock_new();
 	w->api.arena = arena_new();
 	w->api.db = db_new(&db);
 	w->gate = gate_new(listen_fd);
-	return (w->api.arena != NULL && w->api.db != NULL && w->gate != NULL ? ERR_OK : ERR_NOMEM);
+	return (
+	    w->api.arena != NULL && w->api.db != NULL && w->gate != NULL && w->api.permits != NULL
+		? ERR_OK
+		: ERR_NOMEM);
 }
 
 static void
@@ -78,6 +82,7 @@ worker_clear(struct worker *w)
 	gate_free(w->gate);
 	db_free(w->api.db);
 	arena_free(w->api.arena);
+	permit_stock_free(w->api.permits);
 	seal_sender_free(w->api.sender);
 }
 
@@ -126,20 +131,13 @@ static void
 serve_one(struct worker *w)
 {
 	const struct gate_request *in;
-	struct reply out;
 	char id[64];
 
 	if (gate_accept(w->gate, &in) != ERR_OK)
 		return;
 	snprintf(id, sizeof(id), "%.*s", (int)in->id.len, in->id.ptr == NULL ? "" : in->id.ptr);
 	log_scope(id);
-	reply_init(&out);
-	handle(&w->api, in, &out);
-	if (gate_answer(w->gate, out.status, buf_slice(&out.headers), buf_slice(&out.body)) !=
-	    ERR_OK)
-		log_info(
-		    "http.gone", LOG_STR("why", "the client went away before its answer was sent"));
-	reply_clear(&out);
+	handle(&w->api, w->gate, in);
 	log_scope(NULL);
 }
 
@@ -155,16 +153,16 @@ set_signals(void)
 }
 
 int
-worker_run(const struct settings *settings, int listen_fd, int ready_fd)
+worker_run(const struct settings *settings, const struct worker_place *place)
 {
-	struct worker w = {.listen_fd = -1};
+	struct worker w = {.api = {.counters = place->counters, .worker = place->number}};
 	int status = WORKER_EXIT_CONFIG;
 
-	if (worker_init(&w, settings, listen_fd) == ERR_OK) {
+	if (worker_init(&w, settings, place->listen_fd) == ERR_OK) {
 		set_signals();
-		if (write(ready_fd, "r", 1) == 1)
+		if (write(place->ready_fd, "r", 1) == 1)
 			status = 0;
-		close(ready_fd);
+		close(place->ready_fd);
 		while (status == 0 && !told_to_stop()) {
 			if (wait_connection(&w))
 				serve_one(&w);

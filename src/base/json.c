@@ -678,6 +678,28 @@ json_bool(const struct json *v)
 	return (json_object_is_type(o, json_type_boolean) && json_object_get_boolean(o));
 }
 
+enum err
+json_int(const struct json *v, int64_t min, int64_t max, int64_t *out)
+{
+	double d;
+
+	if (v == NULL || json_type(v) != JSON_NUMBER)
+		return (ERR_INVALID);
+	d = json_object_get_double(unwrap(v));
+	if (!(d >= (double)min && d <= (double)max) || (double)(int64_t)d != d)
+		return (ERR_INVALID);
+	*out = (int64_t)d;
+	return (ERR_OK);
+}
+
+bool
+json_equal(const struct json *a, const struct json *b)
+{
+	if (a == NULL || b == NULL)
+		return (a == b);
+	return (json_object_equal(unwrap(a), unwrap(b)) != 0);
+}
+
 struct json *
 json_get(const struct json *object, const char *name)
 {

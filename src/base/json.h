@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -64,6 +65,19 @@ enum json_type json_type(const struct json *v);
  */
 struct slice json_string(const struct json *v);
 bool json_bool(const struct json *v);
+
+/**
+ * json_int(v, min, max, out):
+ * Put the value of a JSON_NUMBER into ${out}.  ERR_INVALID: ${v} is no number, has a fraction, or
+ * lies outside ${min} to ${max} (which stay within ±2^53).
+ */
+enum err json_int(const struct json *v, int64_t min, int64_t max, int64_t *out) MUST_CHECK;
+
+/**
+ * json_equal(a, b):
+ * Are they the same value, whatever the order of members?  Takes NULL, which equals only NULL.
+ */
+bool json_equal(const struct json *a, const struct json *b);
 
 /**
  * json_get(object, name):

@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <curl/curl.h>
+#include <limits.h>
 #include <string.h>
 
 #define STRINGIFY(x) #x
@@ -283,4 +284,21 @@ url_parse(struct slice text, struct url *out, enum url_fault *fault)
 		u.path = slice_of("/");
 	*out = u;
 	return (ERR_OK);
+}
+
+struct slice
+url_unescape(struct arena *a, struct slice s)
+{
+	struct slice out = {NULL, 0};
+	int len = 0;
+	char *raw;
+
+	if (s.len > INT_MAX ||
+	    (raw = curl_easy_unescape(NULL, s.len == 0 ? "" : s.ptr, (int)s.len, &len)) == NULL)
+		return (out);
+	/* of length 0 libcurl would measure the text itself */
+	out.len = s.len == 0 ? 0 : (size_t)len;
+	out.ptr = arena_dup(a, slice_make(raw, out.len));
+	curl_free(raw);
+	return (out);
 }

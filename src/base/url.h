@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "base/text.h"
 
 #define URL_MAX      2048 /* bytes of a URL */
@@ -44,5 +45,12 @@ struct url {
  * ${out} borrows ${text}.  ERR_INVALID: ${fault} says why.  ERR_NOMEM.
  */
 enum err url_parse(struct slice text, struct url *out, enum url_fault *fault) MUST_CHECK;
+
+/**
+ * url_unescape(a, s):
+ * A copy of ${s} in ${a} with %XX decoded (RFC 3986 §2.1); a '%' without two digits stays.  Absent:
+ * no memory.
+ */
+struct slice url_unescape(struct arena *a, struct slice s);
 
 #endif

@@ -163,10 +163,9 @@ has_control(struct slice s)
 	return (false);
 }
 
-static void
-check_name(struct reading *r, const struct json *value)
+void
+channel_check_name(const struct json *value, struct issues *issues, struct slice *name)
 {
-	struct issues *issues = r->issues;
 	size_t count;
 
 	if (value == NULL) {
@@ -178,15 +177,21 @@ check_name(struct reading *r, const struct json *value)
 		issue_add_type(issues, "name", "a string", value);
 		return;
 	}
-	r->out->name = json_string(value);
-	count = text_utf8_count(r->out->name);
+	*name = json_string(value);
+	count = text_utf8_count(*name);
 	if (count == 0 || count > CHANNEL_NAME_MAX)
 		issue_add(issues, "name", ISSUE_LENGTH, "must be 1 to %d characters long, not %zu",
 		    CHANNEL_NAME_MAX, count);
-	if (has_control(r->out->name))
+	if (has_control(*name))
 		issue_add(issues, "name", ISSUE_FORMAT,
 		    "must not hold control characters (line breaks, tabs, U+0000 to U+001F, "
 		    "U+007F to U+009F)");
+}
+
+static void
+check_name(struct reading *r, const struct json *value)
+{
+	channel_check_name(value, r->issues, &r->out->name);
 }
 
 /* Without a known type nobody can say what must be inside. */
@@ -204,21 +209,27 @@ check_credentials(struct reading *r, const struct json *value)
 		issue_add_type(r->issues, "credentials", "an object", value);
 }
 
-static void
-check_threshold(struct reading *r, const struct json *value)
+void
+channel_check_threshold(
+    const struct json *value, const char *path, struct issues *issues, enum severity *threshold)
 {
 	struct slice sent = value == NULL ? slice_of(NULL) : json_string(value);
-	bool is_severity = severity_parse(sent, &r->out->threshold) == ERR_OK;
+	bool is_severity = severity_parse(sent, threshold) == ERR_OK;
 
 	if (value != NULL && json_type(value) != JSON_STRING)
-		issue_add_type(r->issues, "severityThreshold", "a string", value);
-	else if (is_severity && r->out->threshold >= SEVERITY_THRESHOLDS)
-		issue_add(r->issues, "severityThreshold", ISSUE_ENUM,
+		issue_add_type(issues, path, "a string", value);
+	else if (is_severity && *threshold >= SEVERITY_THRESHOLDS)
+		issue_add(issues, path, ISSUE_ENUM,
 		    "must be one of critical, high, medium or low: info events go to no channel, "
 		    "low lets through all others");
 	else if (!is_severity)
-		issue_add_enum(
-		    r->issues, "severityThreshold", sent, severity_words, SEVERITY_THRESHOLDS);
+		issue_add_enum(issues, path, sent, severity_words, SEVERITY_THRESHOLDS);
+}
+
+static void
+check_threshold(struct reading *r, const struct json *value)
+{
+	channel_check_threshold(value, "severityThreshold", r->issues, &r->out->threshold);
 }
 
 /* Judge one member of the body (json_each). */
@@ -261,6 +272,22 @@ channel_new_parse(const struct json *body, const struct credentials_policy *poli
 	for (i = 0; i < NFIELDS; i++) {
 		if (!r.seen[i])
 			fields[i].check(&r, NULL);
+	}
+}
+
+void
+channel_current_fields(struct channel_current *c, struct slice names)
+{
+	const struct credentials_field *rows = channel_types[c->type].fields;
+	struct slice name;
+	size_t i;
+
+	memset(&c->present, 0, sizeof(c->present));
+	while (slice_split(&names, ',', &name)) {
+		for (i = 0; rows[i].name != NULL; i++) {
+			if (slice_eq(slice_of(rows[i].name), name))
+				c->present.has[i] = true;
+		}
 	}
 }
 

@@ -53,4 +53,26 @@ void channel_new_parse(const struct json *body, const struct credentials_policy 
     struct issues *issues, struct channel_new *out);
 void channel_new_clear(struct channel_new *c);
 
+/**
+ * channel_check_name(value, issues, name), channel_check_threshold(value, path, issues, threshold):
+ * Judge one field, by contract §3; a ${value} of NULL is a missing one.  ${name} borrows ${value};
+ * both may be used only where no issue was added.
+ */
+void channel_check_name(const struct json *value, struct issues *issues, struct slice *name);
+void channel_check_threshold(
+    const struct json *value, const char *path, struct issues *issues, enum severity *threshold);
+
+/** A channel as it stands, for one who wants to change it. */
+struct channel_current {
+	enum channel_type type;
+	struct slice shown; /* what a GET shows: a JSON object */
+	struct credentials_present present;
+};
+
+/**
+ * channel_current_fields(c, names):
+ * Note which credential fields ${c}, whose type is set, has: ${names} with commas between.
+ */
+void channel_current_fields(struct channel_current *c, struct slice names);
+
 #endif

@@ -27,6 +27,7 @@ struct walk {
 	struct issues *issues;
 	struct credentials *out;
 	bool seen[CREDENTIALS_FIELDS_MAX]; /* by row of the type's fields */
+	bool is_part;                      /* null removes an optional field */
 };
 
 /** URLs of a platform that look right and take other messages. */
@@ -550,9 +551,24 @@ visit(void *ctx, struct slice name, struct json *value)
 	v = &w->out->values[w->out->nvalues++];
 	v->name = fields[i].name;
 	buf_init(&v->text, CREDENTIALS_VALUE_MAX);
-	fields[i].check(&check, value, &v->text);
+	v->removed = w->is_part && !fields[i].required && json_type(value) == JSON_NULL;
+	if (!v->removed)
+		fields[i].check(&check, value, &v->text);
 	if (!buf_ok(&v->text))
 		w->issues->failed = true;
+	return (true);
+}
+
+/* Judge each member of ${object}; false where it is no object. */
+static bool
+walk_object(struct walk *w, const struct json *object)
+{
+	memset(w->out, 0, sizeof(*w->out));
+	if (json_type(object) != JSON_OBJECT) {
+		issue_add_type(w->issues, "credentials", "an object", object);
+		return (false);
+	}
+	json_each(object, visit, w);
 	return (true);
 }
 
@@ -561,16 +577,12 @@ credentials_parse(enum channel_type type, const struct json *object,
     const struct credentials_policy *policy, struct issues *issues, struct credentials *out)
 {
 	const struct channel_type_row *row = &channel_types[type];
-	struct walk w = {type, policy, issues, out, {false}};
+	struct walk w = {type, policy, issues, out, {false}, false};
 	char path[PATH_CAP];
 	size_t i;
 
-	memset(out, 0, sizeof(*out));
-	if (json_type(object) != JSON_OBJECT) {
-		issue_add_type(issues, "credentials", "an object", object);
+	if (!walk_object(&w, object))
 		return;
-	}
-	json_each(object, visit, &w);
 	for (i = 0; row->fields[i].name != NULL; i++) {
 		if (!row->fields[i].required || w.seen[i])
 			continue;
@@ -578,6 +590,44 @@ credentials_parse(enum channel_type type, const struct json *object,
 		issue_add(issues, path, ISSUE_REQUIRED, "is missing: a channel of type %s needs it",
 		    row->word);
 	}
+}
+
+void
+credentials_parse_part(enum channel_type type, const struct json *object,
+    const struct credentials_present *present, const struct credentials_policy *policy,
+    struct issues *issues, struct credentials *out)
+{
+	const struct credentials_field *fields = channel_types[type].fields;
+	struct walk w = {type, policy, issues, out, {false}, true};
+	char path[PATH_CAP];
+	size_t i;
+
+	if (!walk_object(&w, object))
+		return;
+	if (json_len(object) == 0)
+		issue_add(issues, "credentials", ISSUE_REQUIRED,
+		    "names no field to change: give one, or leave credentials out");
+	for (i = 1; w.seen[0] && fields[i].name != NULL; i++) {
+		if (!present->has[i] || w.seen[i])
+			continue;
+		snprintf(path, sizeof(path), "credentials.%s", fields[i].name);
+		issue_add(issues, path, ISSUE_REQUIRED,
+		    "must be given again, or be null, when %s changes: a kept secret is never "
+		    "sent to another place",
+		    fields[0].name);
+	}
+}
+
+bool
+credentials_names(const struct credentials *c, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < c->nvalues; i++) {
+		if (strcmp(c->values[i].name, name) == 0)
+			return (!c->values[i].removed);
+	}
+	return (false);
 }
 
 void

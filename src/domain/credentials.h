@@ -49,6 +49,7 @@ struct credentials_policy {
 /** One field's value on its way to being sealed; `text` is wiped by credentials_clear(). */
 struct credentials_value {
 	const char *name; /* "webhookUrl": a word of the type table */
+	bool removed;     /* the field goes; `text` is empty */
 	struct buf text;
 };
 
@@ -78,15 +79,34 @@ struct credentials_field {
 	    const struct credentials_check *c, const struct json *value, struct buf *text);
 };
 
+/** Which fields a channel has now, by row of its type's table. */
+struct credentials_present {
+	bool has[CREDENTIALS_FIELDS_MAX];
+};
+
 /**
  * credentials_parse(type, object, policy, issues, out):
  * Judge ${object}, the `credentials` of a channel of ${type}, by its table (contract §3): problems
  * go to ${issues} in the object's order, missing fields last.  ${out} is always initialised and
  * belongs to the caller, who gives it to credentials_clear(); use it only where no issue was added.
+ *
+ * credentials_parse_part(type, object, present, policy, issues, out):
+ * The same for a part of the fields (PATCH): one that is null is to be removed; with the one that
+ * says where messages go, every other that the channel has (${present}) must be there too, so that
+ * no one points kept secrets at another place.
  */
 void credentials_parse(enum channel_type type, const struct json *object,
     const struct credentials_policy *policy, struct issues *issues, struct credentials *out);
+void credentials_parse_part(enum channel_type type, const struct json *object,
+    const struct credentials_present *present, const struct credentials_policy *policy,
+    struct issues *issues, struct credentials *out);
 void credentials_clear(struct credentials *c);
+
+/**
+ * credentials_names(c, name):
+ * Is the field ${name} among those of ${c}, with a value?
+ */
+bool credentials_names(const struct credentials *c, const char *name);
 
 /* The checks that channel.c's table names. */
 void credentials_check_platform_url(

@@ -12,6 +12,11 @@ const char *const verdict_words[VERDICT__MAX] = {
     [VERDICT_BAD_PROJECT] = "bad_project",
     [VERDICT_WRONG_PROJECT] = "wrong_project",
     [VERDICT_FORBIDDEN] = "forbidden",
+    [VERDICT_RATE_LIMITED] = "rate_limited",
+    [VERDICT_NOT_FOUND] = "not_found",
+    [VERDICT_TENANT_WIDE] = "tenant_wide",
+    [VERDICT_REPLAYED] = "replayed",
+    [VERDICT_KEY_CONFLICT] = "key_conflict",
     [VERDICT_QUOTA] = "quota",
     [VERDICT_CONFLICT] = "conflict",
 };

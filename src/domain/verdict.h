@@ -18,6 +18,11 @@ enum verdict {
 	VERDICT_BAD_PROJECT,
 	VERDICT_WRONG_PROJECT,
 	VERDICT_FORBIDDEN,
+	VERDICT_RATE_LIMITED,
+	VERDICT_NOT_FOUND,
+	VERDICT_TENANT_WIDE,  /* a project's key may only read a channel of the whole tenant */
+	VERDICT_REPLAYED,     /* the Idempotency-Key's first request has been answered */
+	VERDICT_KEY_CONFLICT, /* … and was another one */
 	VERDICT_QUOTA,
 	VERDICT_CONFLICT, /* the new id is somebody else's; make another one and call again */
 	VERDICT__MAX

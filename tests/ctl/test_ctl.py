@@ -703,10 +703,10 @@ def test_migrate_twice(done):
 
 
 def test_migrate_lays_functions_and_grants_anew(done):
-    done.sql("DROP FUNCTION api.schema_version()")
+    done.sql("DROP FUNCTION api.ready()")
     done.sql("REVOKE USAGE ON SCHEMA api FROM sigsentry_api")
     plain("migrate", *done.options)
-    assert done.sql("SELECT api.schema_version(), has_schema_privilege('sigsentry_api', 'api', 'USAGE')") == [(nschema(), True)]
+    assert done.sql("SELECT (SELECT version FROM api.ready()), has_schema_privilege('sigsentry_api', 'api', 'USAGE')") == [(nschema(), True)]
 
 
 def test_migrate_many_at_once(done):
@@ -725,10 +725,10 @@ def test_migrate_many_at_once(done):
 def test_migrate_refuses_a_newer_schema(done):
     done.sql("INSERT INTO sigsentry.migration (version, name, sha256, program_version) VALUES (%s, 'next', 'x', '9')",
              nschema() + 1)
-    done.sql("DROP FUNCTION api.schema_version()")
+    done.sql("DROP FUNCTION api.ready()")
     said = refused("migrate", *done.options)
     assert "newer (%d)" % (nschema() + 1) in said and "install the newer version" in said
-    assert done.sql("SELECT to_regprocedure('api.schema_version()')") == [(None,)], "something was laid all the same"
+    assert done.sql("SELECT to_regprocedure('api.ready()')") == [(None,)], "something was laid all the same"
     shown = run("--json", "migrate", "--status", *done.options)
     assert shown.returncode == 1 and json.loads(shown.stdout)[-1]["state"] == "unknown"
     found = run("--json", "check", *done.options)

@@ -121,8 +121,8 @@ def test_nothing_can_be_made(session, role):
     refused(conn, "CREATE EXTENSION dblink")
     refused(conn, "CREATE ROLE mine")
     refused(conn, 'ALTER DATABASE "%s" SET work_mem = 64' % database)
-    refused(conn, "DROP FUNCTION api.schema_version()")
-    refused(conn, "CREATE OR REPLACE FUNCTION api.schema_version() RETURNS integer LANGUAGE sql AS 'SELECT 9'")
+    refused(conn, "DROP FUNCTION api.ready()")
+    refused(conn, "CREATE OR REPLACE FUNCTION api.ready() RETURNS integer LANGUAGE sql AS 'SELECT 9'")
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -147,7 +147,7 @@ def test_no_role_is_a_member_of_another(db, role):
 
 def test_the_api_role_can_do_its_work(db, api, home):
     mine = Database(api)
-    assert mine.value("SELECT api.schema_version()") == db.value("SELECT max(version) FROM sigsentry.migration")
+    assert mine.value("SELECT version FROM api.ready()") == db.value("SELECT max(version) FROM sigsentry.migration")
     assert mine.row("SELECT * FROM api.admit(%s::bytea, NULL, false, 'config:read')", home.digest)["status"] == "ok"
     assert create(api, home.digest)["status"] == "ok"
 

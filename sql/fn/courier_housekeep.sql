@@ -1,0 +1,45 @@
+-- courier.housekeep: what must be done once a minute, by any one courier.
+-- p_batch  rows that one call deletes of a kind at the most
+-- Returns one row: done (false: another courier is at it), more (call again at once: not all was deleted).
+-- Tables: reads channel, api_key; writes gauge, idempotency, permit, credential.
+-- Role: sigsentry_courier.
+CREATE OR REPLACE FUNCTION courier.housekeep(p_batch integer, OUT done boolean, OUT more boolean)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_count integer;
+BEGIN
+	more := false;
+	-- "sigsenth" in ASCII
+	done := pg_try_advisory_xact_lock(8316857764588287080);
+	IF NOT done THEN
+		RETURN;
+	END IF;
+
+	DELETE FROM sigsentry.idempotency i
+	 WHERE i.ctid = ANY (ARRAY (SELECT o.ctid FROM sigsentry.idempotency o
+	                             WHERE o.created_at <= now() - interval '24 hours'
+	                             ORDER BY o.created_at LIMIT p_batch FOR UPDATE SKIP LOCKED));
+	GET DIAGNOSTICS v_count = ROW_COUNT;
+	more := more OR v_count = p_batch;
+
+	UPDATE sigsentry.credential AS f
+	   SET previous_sealed = NULL, previous_until = NULL
+	 WHERE f.ctid = ANY (ARRAY (SELECT o.ctid FROM sigsentry.credential o
+	                             WHERE o.previous_until <= now()
+	                             ORDER BY o.previous_until LIMIT p_batch FOR UPDATE SKIP LOCKED));
+	GET DIAGNOSTICS v_count = ROW_COUNT;
+	more := more OR v_count = p_batch;
+
+	DELETE FROM sigsentry.permit p
+	 WHERE p.ctid = ANY (ARRAY (SELECT o.ctid FROM sigsentry.permit o
+	                             WHERE o.minute <= now() - interval '1 hour' LIMIT p_batch FOR UPDATE SKIP LOCKED));
+	GET DIAGNOSTICS v_count = ROW_COUNT;
+	more := more OR v_count = p_batch;
+
+	IF NOT more THEN
+		PERFORM sigsentry.gauges_count();
+	END IF;
+END
+$$;

@@ -1,0 +1,2 @@
+-- No parameters.
+SELECT name, label, value FROM api.metrics()

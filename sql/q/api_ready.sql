@@ -1,0 +1,2 @@
+-- No parameters.
+SELECT version, writable FROM api.ready()

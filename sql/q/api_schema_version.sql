@@ -1,2 +1,0 @@
--- No parameters.  The highest applied migration.
-SELECT api.schema_version()

@@ -1,0 +1,33 @@
+#ifndef ADAPTERS_STORE_OPS_H
+#define ADAPTERS_STORE_OPS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "adapters/db.h"
+#include "base/buf.h"
+
+/**
+ * store_ready(db, deadline_ms, version, is_writable):
+ * Ask for the schema's version (0: there is none) and whether it can be written to.  Errors as
+ * db_call()'s.
+ */
+enum err store_ready(
+    struct db *db, int64_t deadline_ms, int64_t *version, bool *is_writable) MUST_CHECK;
+
+/**
+ * store_metrics(db, deadline_ms, out):
+ * Append the counts that the courier makes to ${out}, in Prometheus' text format.  Errors as
+ * db_call()'s.
+ */
+enum err store_metrics(struct db *db, int64_t deadline_ms, struct buf *out) MUST_CHECK;
+
+/**
+ * store_housekeep(db, batch, deadline_ms, is_done, is_more):
+ * Do what must be done once a minute, deleting at most ${batch} rows of a kind.  ${is_done}: false
+ * where another courier is at it.  ${is_more}: call again at once.  Errors as db_call()'s.
+ */
+enum err store_housekeep(
+    struct db *db, int64_t batch, int64_t deadline_ms, bool *is_done, bool *is_more) MUST_CHECK;
+
+#endif

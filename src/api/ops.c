@@ -1,0 +1,79 @@
+/* Questions of those who run the service; nginx keeps them to loopback and named networks. */
+#include "api/ops.h"
+
+#include "adapters/store_ops.h"
+#include "api/call.h"
+#include "sql_version.h"
+
+#define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+void
+ops_health(struct call *c)
+{
+	reply_data(c->out, 200, slice_of("{\"status\":\"ok\"}"));
+}
+
+/* Why this worker cannot serve; NULL: it can. */
+static const char *
+ill(struct call *c, int64_t *version)
+{
+	bool is_writable = false;
+	enum err e = store_ready(c->api->db, c->deadline_ms, version, &is_writable);
+
+	if (e == ERR_TIMEOUT)
+		return (
+		    "The database did not answer in time. See its log, and `sigsentryctl check`.");
+	if (e != ERR_OK)
+		return ("The database cannot be reached. See `sigsentryctl check`, and the log of "
+			"sigsentry-api.");
+	if (*version < SQL_SCHEMA_VERSION)
+		return (arena_printf(c->arena,
+		    "The database's schema is at version %lld, and this program needs %d: run "
+		    "`sigsentryctl migrate`.",
+		    (long long)*version, SQL_SCHEMA_VERSION));
+	if (!is_writable)
+		return ("The database can only be read: it is a standby. Name the primary in "
+			"`database`, or all hosts with target_session_attrs=read-write.");
+	return (NULL);
+}
+
+void
+ops_ready(struct call *c)
+{
+	int64_t version = 0;
+	const char *why = ill(c, &version);
+	char *data;
+
+	if (why != NULL)
+		reply_unready(c->out, why);
+	else if ((data = arena_printf(c->arena, "{\"status\":\"ready\",\"schemaVersion\":%lld}",
+		      (long long)version)) != NULL)
+		reply_data(c->out, 200, slice_of(data));
+	else
+		reply_refuse(c->out, REFUSAL_INTERNAL, slice_of(NULL));
+}
+
+/* Without the database its counts are missing, and one line says so: what this host has counted is
+ * wanted then more than ever. */
+void
+ops_metrics(struct call *c)
+{
+	struct buf counts;
+	enum err e;
+
+	buf_init(&counts, 1024 * 1024);
+	e = store_metrics(c->api->db, c->deadline_ms, &counts);
+	reply_text(c->out, METRICS_TYPE);
+	buf_printf(&c->out->body, "# HELP sigsentry_build_info Version of sigsentry-api.\n"
+				  "# TYPE sigsentry_build_info gauge\n"
+				  "sigsentry_build_info{version=\"" PACKAGE_VERSION "\"} 1\n");
+	buf_printf(&c->out->body,
+	    "# HELP sigsentry_database_up Whether this worker reached the database just now.\n"
+	    "# TYPE sigsentry_database_up gauge\nsigsentry_database_up %d\n",
+	    e == ERR_OK ? 1 : 0);
+	if (c->api->counters != NULL)
+		counters_print(c->api->counters, &c->out->body);
+	if (e == ERR_OK)
+		buf_add(&c->out->body, buf_slice(&counts));
+	buf_clear(&counts);
+}
