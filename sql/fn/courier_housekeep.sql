@@ -12,7 +12,7 @@ DECLARE
 BEGIN
 	more := false;
 	-- "sigsenth" in ASCII
-	done := pg_try_advisory_xact_lock(8316857764588287080);
+	done := pg_try_advisory_xact_lock(8316291932236969064);
 	IF NOT done THEN
 		RETURN;
 	END IF;

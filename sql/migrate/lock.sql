@@ -2,6 +2,6 @@
 -- is "sigsentr" in ASCII.  One waits for the lock as long as it takes, but for a table only so long that the requests
 -- that queue up behind do not fail.
 SET LOCAL lock_timeout = 0;
-SELECT pg_catalog.pg_advisory_xact_lock(8316857764588287090);
+SELECT pg_catalog.pg_advisory_xact_lock(8316291932236969074);
 SET LOCAL lock_timeout = '10s';
 SET LOCAL client_min_messages = warning;

@@ -776,6 +776,76 @@ test_round_trip(void **state)
 	}
 }
 
+static void
+test_int(void **state)
+{
+	static const struct {
+		const char *text;
+		enum err e;
+		int64_t value;
+	} rows[] = {
+	    {"0", ERR_OK, 0},
+	    {"-5", ERR_OK, -5},
+	    {"10", ERR_OK, 10},
+	    {"1e1", ERR_OK, 10},
+	    {"7.0", ERR_OK, 7},
+	    {"11", ERR_INVALID, 0},
+	    {"-6", ERR_INVALID, 0},
+	    {"0.5", ERR_INVALID, 0},
+	    {"1e400", ERR_INVALID, 0},
+	    {"\"7\"", ERR_INVALID, 0},
+	    {"null", ERR_INVALID, 0},
+	    {"true", ERR_INVALID, 0},
+	    {"[7]", ERR_INVALID, 0},
+	};
+	struct json *v;
+	int64_t n;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < NELEMS(rows); i++) {
+		v = good(slice_of(rows[i].text));
+		n = 0;
+		CHECK(rows[i].text, json_int(v, -5, 10, &n) == rows[i].e);
+		CHECK(rows[i].text, n == rows[i].value);
+		json_free(v);
+	}
+	assert_int_equal(json_int(NULL, 0, 1, &n), ERR_INVALID);
+}
+
+static void
+test_equal(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool equal;
+	} rows[] = {
+	    {"null", "null", true},
+	    {"1", "1.0", true},
+	    {"\"a\"", "\"\\u0061\"", true},
+	    {"{\"a\":1,\"b\":[true,null]}", "{\"b\":[true,null],\"a\":1}", true},
+	    {"{\"a\":1}", "{\"a\":1,\"b\":1}", false},
+	    {"{\"a\":1,\"b\":1}", "{\"a\":1}", false},
+	    {"[1,2]", "[2,1]", false},
+	    {"\"1\"", "1", false},
+	    {"null", "false", false},
+	    {"\"a\"", "\"A\"", false},
+	};
+	struct json *a, *b;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < NELEMS(rows); i++) {
+		a = good(slice_of(rows[i].a));
+		b = good(slice_of(rows[i].b));
+		CHECK(rows[i].a, json_equal(a, b) == rows[i].equal);
+		CHECK(rows[i].a, !json_equal(a, NULL) && !json_equal(NULL, b));
+		json_free(a);
+		json_free(b);
+	}
+	assert_true(json_equal(NULL, NULL));
+}
+
 int
 main(void)
 {
@@ -787,6 +857,8 @@ main(void)
 	    cmocka_unit_test(test_quotes_nothing),
 	    cmocka_unit_test(test_strings),
 	    cmocka_unit_test(test_accessors),
+	    cmocka_unit_test(test_int),
+	    cmocka_unit_test(test_equal),
 	    cmocka_unit_test(test_null_root),
 	    cmocka_unit_test(test_each),
 	    cmocka_unit_test(test_prefixes),

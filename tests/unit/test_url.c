@@ -405,10 +405,47 @@ test_words(void **state)
 	assert_non_null(strstr(url_fault_words[URL_LENGTH], "2048"));
 }
 
+static void
+test_unescape(void **state)
+{
+	static const struct {
+		const char *text, *decoded;
+		size_t len;
+	} rows[] = {
+	    {"", "", 0},
+	    {"plain", "plain", 5},
+	    {"%31%30", "10", 2},
+	    {"a%20b+c", "a b+c", 5},
+	    {"%", "%", 1},
+	    {"%4", "%4", 2},
+	    {"%zz", "%zz", 3},
+	    {"a%00b", "a\0b", 3},
+	    {"%c3%A9", "\xc3\xa9", 2},
+	};
+	struct arena *a = arena_new();
+	struct slice s;
+	size_t i;
+
+	(void)state;
+	assert_non_null(a);
+	for (i = 0; i < NELEMS(rows); i++) {
+		s = url_unescape(a, slice_of(rows[i].text));
+		CHECK(rows[i].text, s.ptr != NULL && s.len == rows[i].len);
+		CHECK(rows[i].text, memcmp(s.ptr, rows[i].decoded, s.len) == 0);
+	}
+	/* no byte behind the slice is read */
+	s = url_unescape(a, slice_make("%3", 2));
+	assert_true(slice_eq(s, slice_of("%3")));
+	s = url_unescape(a, slice_make("%31", 2));
+	assert_true(slice_eq(s, slice_of("%3")));
+	arena_free(a);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_unescape),
 	    cmocka_unit_test(test_fine),
 	    cmocka_unit_test(test_refused),
 	    cmocka_unit_test(test_length),
