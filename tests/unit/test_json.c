@@ -606,6 +606,88 @@ test_prefixes(void **state)
 	}
 }
 
+#ifndef __SANITIZE_ADDRESS__ /* it keeps freed memory, in terabytes of its own */
+
+/* Does ${needle} stand in memory that is of no file and not our stack: in that of malloc()? */
+static bool
+heap_holds(const char *needle, size_t len)
+{
+	char line[512], window[65536];
+	unsigned long from, to, at, here = (unsigned long)(uintptr_t)line;
+	bool found = false;
+	size_t n;
+	FILE *maps, *mem;
+	char mode[5];
+
+	assert_non_null(maps = fopen("/proc/self/maps", "r"));
+	assert_non_null(mem = fopen("/proc/self/mem", "r"));
+	setvbuf(mem, NULL, _IONBF, 0);
+	while (fgets(line, sizeof(line), maps) != NULL) {
+		assert_int_equal(sscanf(line, "%lx-%lx %4s", &from, &to, mode), 3);
+		if (mode[1] != 'w' || strchr(line, '/') != NULL || (from <= here && here < to))
+			continue;
+		/* half a window at a time, so that none is cut in two unseen */
+		for (at = from; at < to; at += sizeof(window) / 2) {
+			n = to - at < sizeof(window) ? to - at : sizeof(window);
+			if (fseek(mem, (long)at, SEEK_SET) != 0 || fread(window, 1, n, mem) != n)
+				break;
+			found = found || memmem(window, n, needle, len) != NULL;
+		}
+	}
+	fclose(mem);
+	fclose(maps);
+	return (found);
+}
+
+/* Write ${row} to ${text} with ${needle} in the place of each '@'. */
+static void
+fill_in(const char *row, const char *needle, struct buf *text)
+{
+	buf_reset(text);
+	for (; *row != '\0'; row++)
+		buf_add(text, *row == '@' ? slice_of(needle) : slice_make(row, 1));
+	assert_true(buf_ok(text));
+}
+
+/* Names, strings and numbers, whole or half read: nothing of them is left behind.  The digits in
+ * front are what malloc() itself writes over in freed memory. */
+static void
+test_wiped(void **state)
+{
+	static const char *const rows[] = {
+	    "{\"a\":\"................................@\"}",
+	    "{\"................................@\":1}",
+	    "{\"\\u002e...............................@\":\"\\u002e...............................@"
+	    "\"}",
+	    "[33333333333333333333333333333333@]",
+	    "[33333333333333333333333333333333@,",
+	    "{\"................................@\":[\"................................@\",",
+	    "{\"................................@\":1,\"................................@\":2}",
+	};
+	char needle[32], copy[256];
+	struct json_fault fault;
+	struct json *v;
+	struct buf text;
+	size_t i, len;
+
+	(void)state;
+	for (i = 0; i < NELEMS(rows); i++) {
+		snprintf(needle, sizeof(needle), "7%zu%zu940573", i, i * 7919 + 1000003);
+		buf_init(&text, sizeof(copy));
+		fill_in(rows[i], needle, &text);
+		memcpy(copy, text.ptr, len = text.len);
+		buf_clear(&text);
+		CHECK(rows[i], !heap_holds(needle, strlen(needle)));
+		if (json_parse(slice_make(copy, len), &v, &fault) == ERR_OK) {
+			CHECK(rows[i], heap_holds(needle, strlen(needle)));
+			json_free(v);
+		}
+		CHECK(rows[i], !heap_holds(needle, strlen(needle)));
+	}
+}
+
+#endif
+
 /* Any byte in any place: refused or read, and what is read is refused with one byte of junk behind
  * it. */
 static void
@@ -862,6 +944,9 @@ main(void)
 	    cmocka_unit_test(test_null_root),
 	    cmocka_unit_test(test_each),
 	    cmocka_unit_test(test_prefixes),
+#ifndef __SANITIZE_ADDRESS__
+	    cmocka_unit_test(test_wiped),
+#endif
 	    cmocka_unit_test(test_any_byte),
 	    cmocka_unit_test(test_many_names),
 	    cmocka_unit_test(test_long_tokens),

@@ -5,8 +5,10 @@
 #include <stdalign.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -137,6 +139,18 @@ page_has(const void *p, const char *flag)
 	return (found);
 }
 
+static const void *given_back; /* the pages that munmap() is to look at */
+static bool were_wiped;
+
+/* Instead of libc's: nobody can look at pages that are gone. */
+int
+munmap(void *p, size_t len)
+{
+	if (p == given_back)
+		were_wiped = bytes_are(p, len, 0);
+	return ((int)syscall(SYS_munmap, p, len));
+}
+
 static void
 test_locked(void **st)
 {
@@ -152,7 +166,10 @@ test_locked(void **st)
 	CHECK("locked", page_has(p, " lo"));
 	CHECK("its last page too", page_has(p + 4999, " lo"));
 #endif
+	given_back = p;
 	mem_locked_free(p, 5000);
+	CHECK("wiped", were_wiped);
+	given_back = NULL;
 	mem_locked_free(NULL, 5000);
 	CHECK("too much", mem_locked_new(SIZE_MAX / 2) == NULL);
 }

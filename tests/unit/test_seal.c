@@ -444,7 +444,7 @@ test_expire_wipes(void **st)
 static void
 test_cache(void **st)
 {
-	static struct bytes box[CACHE + 2], key[3];
+	static struct bytes box[CACHE + 2], key[3], bad_key;
 	struct fixture *f = *st;
 	const struct keyring_key *active = keyring_active(f->keys);
 	struct seal_sender *each = seal_sender_new(active, 0);
@@ -468,6 +468,8 @@ test_cache(void **st)
 	bad.b[bad.len - 1] ^= 1;
 	CHECK("bad", open_box(f->ring, &where, bytes_slice(&bad), "x") == ERR_DAMAGED);
 	CHECK("a bad box drives none out", pages_hold(f->ring, key[1].b, 32));
+	bad_key = key_of(active, &bad);
+	CHECK("and leaves no key", !pages_hold(f->ring, bad_key.b, 32));
 	CHECK("one more", open_box(f->ring, &where, bytes_slice(&box[CACHE]), "x") == ERR_OK);
 	CHECK("0 was used", pages_hold(f->ring, key[0].b, 32));
 	CHECK("1 was not", !pages_hold(f->ring, key[1].b, 32));
