@@ -9,7 +9,9 @@ import re
 import uuid
 
 import pytest
+from cryptography.exceptions import InvalidTag
 
+import sealed
 import stack
 from stack import PATH, channel, created, error, issues, ok, secret
 
@@ -671,6 +673,23 @@ def test_row(shared, client, kind, fields, hint):
         assert len(box) > 16 and box[0] == 1, "version 1 of the sealed form"
     whole = stack.sql("SELECT c::text AS t FROM sigsentry.channel c WHERE id = %s", new)[0]["t"]
     assert mark not in whole
+
+
+@pytest.mark.parametrize("kind,fields", [r[:2] for r in ALL_TYPES], ids=[r[0] for r in ALL_TYPES])
+def test_the_private_key_opens(client, kind, fields):
+    """What was sent comes out again with the private keyring, and only under this channel, type and field."""
+    mark = secret("open")
+    credentials = {f: v.replace("%s", mark) for f, v in fields.items()}
+    new, other = (created(client.post(channel(type=kind, credentials=credentials))) for _ in range(2))
+    boxes = stack.sealed(new)
+    assert set(boxes) == set(credentials)
+    for field, box in boxes.items():
+        # addresses are kept without the blanks between them
+        expected = credentials[field].replace(", ", ",") if field == "recipients" else credentials[field]
+        assert sealed.opened(box, new, kind, field).decode() == expected
+        for place in ((other, kind, field), (new, "slack" if kind != "slack" else "teams", field), (new, kind, "elsewhere")):
+            with pytest.raises(InvalidTag):
+                sealed.opened(box, *place)
 
 
 def test_sealed_values_differ(client):
