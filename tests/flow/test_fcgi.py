@@ -246,6 +246,15 @@ def test_content_length_lies(shared, path, length, statuses):
         assert isinstance(answer.reply.json()["success"], bool)
 
 
+@pytest.mark.parametrize("surplus", [b" ", b"x" * 9000], ids=["a blank", "more than is read at once"])
+def test_more_than_was_announced(shared, path, surplus):
+    """What was announced is a good request by itself; with something behind it, nothing is done."""
+    body = json.dumps(channel("surplus %d" % len(surplus))).encode()
+    answer = ask(path, whole(shared, body + surplus, length=len(body)))
+    assert answer.status == 400 and answer.reply.json()["error"]["code"] == "BAD_REQUEST", answer.data
+    assert rows(shared, "surplus %d" % len(surplus)) == []
+
+
 def test_no_content_length(shared, path):
     """Without one, the end of the stream is the end of the body, or the request is refused; nothing in between."""
     assert ask(path, whole(shared, BODY, drop=("CONTENT_LENGTH",))).status in (201, 400)
@@ -325,6 +334,36 @@ def test_client_closes_before_the_answer(shared, path, logs):
         assert len(rows(shared, "gone %d" % i)) <= 1
 
 
+def test_clients_that_do_not_read(shared, path):
+    """Answers that no socket's buffer holds, and nobody who reads them: each worker gives up after its time.
+
+    That is 5 s for the write, 5 s once more for libfcgi's own at the end, and its 2 s of waiting for the other end.
+    """
+    body = channel(type="email", credentials={"recipients": ["<a>@b.c"] * 1000})
+    assert len(ask(path, whole(shared, body)).data) > 240000, "net.core.wmem_default is 212,992"
+    links = [Link(path) for _ in range(4)]
+    try:
+        for link in links:
+            link.send(whole(shared, body))
+        with stack.Client(shared.key) as c:
+            began = time.monotonic()
+            created(c.post(channel()))
+            assert time.monotonic() - began < 14
+    finally:
+        for link in links:
+            link.close()
+
+
+def test_head_has_no_body(shared, path):
+    """It is the worker that leaves it out, not only nginx; the headers are those of a GET."""
+    def answer(method):
+        return ask(path, whole(shared, b"", drop=("REQUEST_METHOD",), more=[("REQUEST_METHOD", method)])).reply
+
+    get, head = answer("GET"), answer("HEAD")
+    assert get.status == head.status == 405 and get.body and head.body == b""
+    assert get.headers == head.headers and head.header("content-length") == str(len(get.body))
+
+
 def test_two_requests_on_one_connection(shared, path):
     """Connections are not kept: the second is not answered by mistake with the first's key."""
     other = whole(shared, channel("second on it"), drop=("HTTP_AUTHORIZATION",))
@@ -344,6 +383,9 @@ def test_keep_connection_flag(shared, path):
             for _ in range(8):
                 created(c.post(channel()))
             assert time.monotonic() - began < 5
+        for link in links:
+            link.sock.settimeout(2)
+            assert link.answer().status == 201, "closed by the worker, which reads no second request"
     finally:
         for link in links:
             link.close()
