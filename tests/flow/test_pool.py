@@ -162,6 +162,49 @@ def test_stop_lets_running_requests_end(pools):
     assert not pool.socket.exists()
 
 
+def test_what_systemd_is_told(pools):
+    """The states of a Type=notify service (sd_notify(3)), each at its time."""
+    told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    told.bind(str(pools.folder / "notify"))
+    told.settimeout(5)
+    with told:
+        pool = pools(env={**os.environ, "NOTIFY_SOCKET": str(pools.folder / "notify")})
+        assert told.recv(100) == b"READY=1"
+        pool.ready()
+        pool.process.send_signal(signal.SIGHUP)
+        assert told.recv(100).split(b"\n")[0] == b"RELOADING=1"
+        assert told.recv(100) == b"READY=1"
+        assert pool.end() == 0
+        assert told.recv(100) == b"STOPPING=1"
+
+
+def test_stop_of_a_busy_worker(pools, shared):
+    """A worker to whom connections come without a pause hears SIGTERM all the same."""
+    pool = pools(workers=1).ready(1)
+    ending = threading.Event()
+    statuses = []
+
+    def ask():
+        while not ending.is_set():
+            try:
+                statuses.append(pool.create(shared.key).status)
+            except OSError:  # it has gone
+                time.sleep(0.01)
+
+    askers = [threading.Thread(target=ask) for _ in range(8)]
+    for t in askers:
+        t.start()
+    try:
+        assert stack.wait_for(lambda: len(statuses) >= 30, 5)
+        assert pool.end(timeout=4) == 0, pool.said()[-2000:]
+    finally:
+        ending.set()
+        stack.end_process(pool.process)
+        for t in askers:
+            t.join()
+    assert set(statuses) <= {201, None}, set(statuses)
+
+
 def test_repeated_crashes_back_off_and_heal(pools, shared):
     """Killed as soon as it is there, six times: the pauses grow; let alone, it serves."""
     pool = pools(workers=1).ready(1)
@@ -190,6 +233,18 @@ def test_one_crashing_worker_leaves_the_others(pools, shared):
         time.sleep(0.05)
     assert stays in pool.workers()
     assert stack.wait_for(lambda: len(pool.workers()) == 2, 5)
+
+
+def test_workers_do_not_hear_sighup(pools, shared):
+    """A reload is the master's to do: one that a terminal or a script sends to all of them ends nobody."""
+    pool = pools().ready()
+    before = pool.workers()
+    for pid in before:
+        os.kill(pid, signal.SIGHUP)
+    for _ in range(4):
+        assert pool.create(shared.key).status == 201
+    time.sleep(0.2)
+    assert pool.workers() == before and "ev=master.exit" not in pool.said()
 
 
 def test_killed_master(pools, shared):
