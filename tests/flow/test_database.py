@@ -12,6 +12,7 @@ import pytest
 
 import stack
 from stack import Client, Load, channel, created, error, issues
+from test_pool import pools  # noqa: F401: a fixture
 
 DEADLINE = 9  # seconds: the request deadline (8) and a little
 
@@ -177,6 +178,26 @@ def test_locked_project():
     assert stack.sql("SELECT count(*) AS n FROM sigsentry.credential WHERE tenant_id = %s", place.tenant)[0]["n"] == 1
 
 
+def test_no_answer_in_time(pools):  # noqa: F811
+    """A database that hangs costs the request its deadline, and the worker nothing: the next one gets a new session."""
+    stuck, free = stack.parallel([lambda: stack.Place("starter"), lambda: stack.Place("enterprise")])
+    pool = pools("request_deadline_ms=700", "lock_timeout_ms=60000", workers=1).ready(1)
+    worker = pool.workers()
+    holder = psycopg2.connect(stack.env("SIGSENTRY_DSN"))
+    try:
+        with holder.cursor() as cursor:
+            cursor.execute(stack.PROJECT_LOCK, (stuck.project,))
+        for _ in range(2):
+            answer, seconds = timed(lambda: pool.create(stuck.key))
+            assert answer.status == 503 and answer.reply.header("retry-after"), answer.data
+            assert answer.reply.json()["error"]["code"] == "SERVICE_UNAVAILABLE"
+            assert 0.6 <= seconds < 2, seconds
+            assert pool.create(free.key).status == 201
+    finally:
+        holder.close()
+    assert pool.workers() == worker
+
+
 def test_a_locked_project_stops_no_other():
     """Three requests wait for a lock in three of the workers; the fourth serves the rest."""
     locked, free = stack.parallel([lambda: stack.Place("starter"), lambda: stack.Place("enterprise")])
@@ -209,9 +230,78 @@ def test_read_only_database(place):
         with Client(place.key) as c:
             for _ in range(4):
                 error(c.post(channel()), 503, "SERVICE_UNAVAILABLE")
+                # nor is anything answered from what may be old: the key could have been revoked meanwhile
+                error(c.post({}), 503, "SERVICE_UNAVAILABLE")
     finally:
         superuser('ALTER DATABASE "%s" RESET default_transaction_read_only' % name)
     # the workers still hold their read-only sessions: they must get new ones by themselves
     with Client(place.key) as c:
         for _ in range(8):
             created(c.post(channel()))
+
+
+def server_setting(text):
+    """ALTER SYSTEM, which holds for the sessions that are there too."""
+    link = psycopg2.connect(stack.env("SIGSENTRY_DSN"), user="postgres")
+    link.autocommit = True
+    try:
+        with link.cursor() as cursor:
+            cursor.execute("ALTER SYSTEM " + text)
+            cursor.execute("SELECT pg_reload_conf()")
+    finally:
+        link.close()
+
+
+def test_sessions_that_became_read_only(place):
+    """The primary has moved: old sessions write no more, new ones do.  Nobody notices."""
+    name = stack.sql("SELECT current_database() AS d")[0]["d"]
+    stack.parallel([lambda: Client(place.key).post(channel("warm"))] * 16)
+    try:
+        superuser('ALTER DATABASE "%s" SET default_transaction_read_only = off' % name)
+        server_setting("SET default_transaction_read_only = on")
+        time.sleep(0.3)
+        with Client(place.key) as c:
+            for _ in range(12):
+                created(c.post(channel("moved")))
+    finally:
+        server_setting("RESET default_transaction_read_only")
+        superuser('ALTER DATABASE "%s" RESET default_transaction_read_only' % name)
+    assert stack.channel_count(place.project) == 16 + 12
+
+
+def test_a_commit_in_doubt(place):
+    """No standby has confirmed it and the server gave up waiting: that is no 201 (and not lost on this server)."""
+    replies = []
+    poster = threading.Thread(target=lambda: replies.append(Client(place.key).post(channel("in doubt"))))
+    cancel = ("SELECT pg_cancel_backend(pid) FROM pg_stat_activity"
+              " WHERE usename = 'sigsentry_api' AND wait_event = 'SyncRep'")
+    try:
+        server_setting("SET synchronous_standby_names = 'nobody'")
+        time.sleep(0.3)
+        poster.start()
+        assert stack.wait_for(lambda: superuser(cancel), 5), "it does not wait"
+        poster.join()
+    finally:
+        server_setting("RESET synchronous_standby_names")
+    error(replies[0], 503, "SERVICE_UNAVAILABLE")
+    with Client(place.key) as c:
+        created(c.post(channel("after")))
+
+
+def test_a_project_that_is_deleted_meanwhile(place):
+    """The key was good when the create began, and the project goes before it ends: the answer is as if it had gone before."""
+    key, project = place.org_key(), stack.new_project(place.tenant)
+    replies = []
+    poster = threading.Thread(target=lambda: replies.append(Client(key).post(channel(), project=project)))
+    holder = psycopg2.connect(stack.env("SIGSENTRY_DSN"))
+    try:
+        with holder.cursor() as cursor:
+            cursor.execute("DELETE FROM sigsentry.project WHERE id = %s", (project,))
+        poster.start()
+        time.sleep(0.4)
+        assert not replies, "it does not wait"
+        holder.commit()
+        poster.join()
+    finally:
+        holder.close()
+    error(replies[0], 403, "WRONG_PROJECT")
