@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import secrets
 import shutil
 import subprocess
@@ -17,8 +18,10 @@ import threading
 
 import pytest
 
+import sealed
 import stack
 from stack import CANARY, PATH, Client, RawTls, channel, raw_request, secret
+from test_pool import pools  # noqa: F401: a fixture
 
 # Only ever in credentials, so that it may be in no worker's memory either.
 MEMORY = "mmry" + secrets.token_hex(8)
@@ -279,8 +282,28 @@ def test_no_worker_remembers(shared, which):
 
 
 @needs_root
-def test_no_core_dump_is_made():
-    """A crash writes no memory to disk (design §4)."""
-    for pid in stack.settled_workers():
+def test_a_context_is_forgotten_in_time(pools, shared):  # noqa: F811
+    """An idle worker wakes to wipe the key that it sealed with: what it stored before, nobody can read in its memory."""
+    pool = pools("seal_context_s=2", workers=1).ready(1)
+    worker, = pool.workers()
+    if is_sanitized(worker):
+        pytest.skip("AddressSanitizer keeps freed memory")
+    made = pool.create(shared.key, channel("forgotten")).reply.json()["data"]["id"]
+    key, _ = sealed.context(stack.sealed(made)["webhookUrl"])
+    assert memory_places(worker, key), "so that this test can fail"
+    assert stack.wait_for(lambda: not memory_places(worker, key), 4, step=0.2), memory_places(worker, key)
+
+
+@needs_root
+def test_no_core_dump_is_made(pools):  # noqa: F811
+    """A crash writes no memory to disk (design §4), whatever limit the workers' parent has."""
+    def permit():
+        resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+    generous = pools(preexec_fn=permit).ready()
+    limits = pathlib.Path("/proc/%d/limits" % generous.process.pid).read_text()
+    # AddressSanitizer sets one of 0 itself
+    assert is_sanitized(generous.process.pid) or not re.search(r"Max core file size +0 ", limits), "so that this test can fail"
+    for pid in stack.settled_workers() + generous.workers():
         limits = pathlib.Path("/proc/%d/limits" % pid).read_text()
         assert re.search(r"Max core file size +0 ", limits), limits
