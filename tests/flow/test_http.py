@@ -613,16 +613,17 @@ def test_log_line_of_a_refusal(client, logs):
 # The limit per address in front ---------------------------------------------------------------------
 
 
-def flood(address, key=None, n=450, extra=()):
+def flood(address, key=None, n=450, extra=(), path=PATH):
     """${n} requests from a public address on one connection; all answers and the seconds that it took.
 
     A thread that sends while another reads would be faster, but OpenSSL's connections are for one thread at a time.
     """
-    line = b"PROXY TCP4 %s 127.0.0.1 40000 443\r\n" % address.encode() if address else None
+    family = "TCP6 %s ::1" if ":" in str(address) else "TCP4 %s 127.0.0.1"
+    line = b"PROXY %s 40000 443\r\n" % (family % address).encode() if address else None
     replies, batch = [], 25
     began = time.monotonic()
     with RawTls(proxy=line, timeout=20) as t:
-        request = raw_request(key, b"{}", headers=extra)
+        request = raw_request(key, b"{}", headers=extra, path=path)
         while len(replies) < n:
             t.send(request * min(batch, n - len(replies)))
             got = [t.reply() for _ in range(min(batch, n - len(replies)))]
@@ -669,11 +670,39 @@ def test_one_address_does_not_limit_another():
     assert {r.status for r in flood(innocent, n=20)[0]} == {401}
 
 
+def test_one_limit_for_a_whole_64():
+    """An IPv6 client has 2^64 addresses to itself; they share one limit, and the next network has its own."""
+    network = "2a00:%x:%x:" % (int(secret()[-4:], 16), int(secret()[-4:], 16))
+    replies, _ = flood(network + "1::1")
+    assert 429 in {r.status for r in replies}
+    replies, _ = flood(network + "1:2:3:4:5", n=100)
+    assert 429 in {r.status for r in replies}
+    assert {r.status for r in flood(network + "2::1", n=20)[0]} == {401}
+
+
+def test_a_refused_query_is_not_logged(logs):
+    """nginx's own words about a refusal would hold the whole request line."""
+    mark = secret("query")
+    replies, _ = flood(other_address(), path="%s?key=%s" % (PATH, mark))
+    assert 429 in {r.status for r in replies}
+    assert logs.wait('"status":429')
+    assert not logs.lines(mark)
+
+
 def test_forwarded_for_is_not_believed():
     """A header cannot change who is asking."""
     replies, _ = flood(other_address(), extra=[("X-Forwarded-For", "127.0.0.1"), ("X-Real-IP", "127.0.0.1"),
                                                ("Forwarded", "for=127.0.0.1")])
     assert 429 in {r.status for r in replies}
+
+
+@pytest.mark.parametrize("path", ["/readyz", "/metrics"])
+def test_the_inside_is_told_on_the_machine_alone(client, path):
+    """From elsewhere nginx refuses, before the service is asked."""
+    with RawTls(proxy=b"PROXY TCP4 11.22.33.44 127.0.0.1 40000 443\r\n") as t:
+        t.send(raw_request(client.key, method="GET", path=path))
+        error(t.reply(), 403, "FORBIDDEN")
+    error(client.send("GET", path=path), 404, "NOT_FOUND")
 
 
 def test_works_through_the_proxy_port(shared):
