@@ -17,6 +17,7 @@ import shlex
 import socket
 import stat
 import subprocess
+import time
 import unicodedata
 import uuid
 
@@ -588,9 +589,22 @@ def test_keyring_that_is_broken(ring, tmp_path):
     assert done.returncode == 1 and "cannot be used" in done.stderr
 
 
-def test_keyring_where_one_may_not_write():
+def test_keyring_where_one_may_not_write(tmp_path):
     done = run("keyring", "generate", "-o", "keyring_private=/nonexistent/a", "-o", "keyring_public=/nonexistent/b")
     assert done.returncode == 1 and "could not be written" in done.stderr
+    public = tmp_path / "public"
+    done = run("keyring", "generate", "-o", "keyring_private=/nonexistent/a", "-o", "keyring_public=%s" % public)
+    assert done.returncode == 1 and not public.exists(), "workers would seal to a key that nobody has"
+
+
+def test_keyring_whose_name_is_taken_meanwhile(ring, tmp_path):
+    """What a first look does not see, here a link to nowhere, is not overwritten either."""
+    for name in ("private", "public"):
+        (tmp_path / name).symlink_to("nowhere")
+        assert "%s is there already" % (tmp_path / name) in refused("keyring", "generate", *ring)
+        assert os.readlink(tmp_path / name) == "nowhere"
+        (tmp_path / name).unlink()
+        (tmp_path / "private").unlink(missing_ok=True)
 
 
 # A database of its own: setup, migrate, check --------------------------------------------------------
@@ -709,6 +723,20 @@ def test_migrate_lays_functions_and_grants_anew(done):
     assert done.sql("SELECT (SELECT version FROM api.ready()), has_schema_privilege('sigsentry_api', 'api', 'USAGE')") == [(nschema(), True)]
 
 
+def test_migrate_takes_back_what_is_too_much(done):
+    """Whatever was granted by hand is gone with the next migration."""
+    kinds = [("table", "sigsentry.credential", "SELECT"), ("table", "sigsentry.api_key", "UPDATE"),
+             ("function", "admin.tenant_list()", "EXECUTE"), ("schema", "sigsentry", "USAGE")]
+    for kind, name, right in kinds:
+        for role in ("sigsentry_api", "sigsentry_courier", "PUBLIC"):
+            done.sql("GRANT %s ON %s %s TO %s" % (right, kind, name, role))
+    plain("migrate", *done.options)
+    for kind, name, right in kinds:
+        for role in ("sigsentry_api", "sigsentry_courier"):
+            [(has,)] = done.sql("SELECT has_%s_privilege(%%s, %%s, %%s)" % kind, role, name, right)
+            assert not has, (role, right, name)
+
+
 def test_migrate_many_at_once(done):
     for _ in range(3):
         done.empty()
@@ -734,6 +762,31 @@ def test_migrate_refuses_a_newer_schema(done):
     found = run("--json", "check", *done.options)
     schema = {p["name"]: p for p in json.loads(found.stdout)}["schema"]
     assert found.returncode == 1 and not schema["ok"] and "newer" in schema["message"]
+
+
+def test_migrate_that_a_newer_one_overtakes(done):
+    """It waits for the lock, and when it has it the schema is newer: older functions must not be laid over newer ones."""
+    lock = int(re.search(r"lock\((\d+)\)", (ROOT / "sql" / "migrate" / "lock.sql").read_text())[1])
+    done.sql("DROP FUNCTION api.schema_version()")
+    link = psycopg2.connect(done.dsn)
+    try:
+        with link, link.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", (lock,))
+            running = subprocess.Popen(CTL + ["migrate", *done.options], stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE, text=True)
+            for _ in range(500):
+                if done.sql("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
+                    break
+                time.sleep(0.02)
+            else:
+                pytest.fail("it takes no lock")
+            cursor.execute("INSERT INTO sigsentry.migration (version, name, sha256, program_version) VALUES (%s, 'n', 'x', '9')",
+                           (nschema() + 1,))
+    finally:
+        link.close()
+    _, said = running.communicate(timeout=30)
+    assert running.returncode == 1 and "another migration was faster" in said
+    assert done.sql("SELECT to_regprocedure('api.schema_version()')") == [(None,)], "something was laid all the same"
 
 
 def test_migrate_refuses_a_changed_file(done):
