@@ -767,7 +767,7 @@ def test_migrate_refuses_a_newer_schema(done):
 def test_migrate_that_a_newer_one_overtakes(done):
     """It waits for the lock, and when it has it the schema is newer: older functions must not be laid over newer ones."""
     lock = int(re.search(r"lock\((\d+)\)", (ROOT / "sql" / "migrate" / "lock.sql").read_text())[1])
-    done.sql("DROP FUNCTION api.schema_version()")
+    done.sql("DROP FUNCTION api.ready()")
     link = psycopg2.connect(done.dsn)
     try:
         with link, link.cursor() as cursor:
@@ -786,7 +786,7 @@ def test_migrate_that_a_newer_one_overtakes(done):
         link.close()
     _, said = running.communicate(timeout=30)
     assert running.returncode == 1 and "another migration was faster" in said
-    assert done.sql("SELECT to_regprocedure('api.schema_version()')") == [(None,)], "something was laid all the same"
+    assert done.sql("SELECT to_regprocedure('api.ready()')") == [(None,)], "something was laid all the same"
 
 
 def test_migrate_refuses_a_changed_file(done):

@@ -284,7 +284,7 @@ def test_no_worker_remembers(shared, which):
 @needs_root
 def test_a_context_is_forgotten_in_time(pools, shared):  # noqa: F811
     """An idle worker wakes to wipe the key that it sealed with: what it stored before, nobody can read in its memory."""
-    pool = pools("seal_context_s=2", workers=1).ready(1)
+    pool = pools("seal_context_s=2", "request_deadline_ms=1000", workers=1).ready(1)
     worker, = pool.workers()
     if is_sanitized(worker):
         pytest.skip("AddressSanitizer keeps freed memory")
