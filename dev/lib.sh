@@ -413,7 +413,7 @@ nginx_configure() {
 		*) nginx_adapt "$file" >"$NGINX_DIR/snippets/${file##*/}" ;;
 		esac
 	done
-	if grep -nE '^[^#]*(/etc/letsencrypt|/run/sigsentry/|/var/log/nginx|api\.example\.com|listen +(\[|[0-9]+[ ;]))' \
+	if grep -nE '^[^#]*(/etc/letsencrypt|/run/sigsentry/|/var/log/nginx|/usr/share/sigsentry/openapi|api\.example\.com|listen +(\[|[0-9]+[ ;]))' \
 		"$NGINX_DIR"/sigsentry-*.conf "$NGINX_DIR"/snippets/*.conf >&2; then
 		die "nginx_adapt in dev/lib.sh does not know these lines of nginx/"
 	fi
@@ -424,6 +424,7 @@ nginx_adapt() {
 	sed -E \
 		-e "s|/var/log/nginx/|$LOG_DIR/|" \
 		-e "s|/run/sigsentry/api\.sock|$(api_socket)|" \
+		-e "s|/usr/share/sigsentry/openapi\.json|$ROOT/doc/openapi.json|" \
 		-e "s|/etc/letsencrypt/live/api\.example\.com/fullchain\.pem|$TLS_DIR/server.pem|" \
 		-e "s|/etc/letsencrypt/live/api\.example\.com/privkey\.pem|$TLS_DIR/server.key|" \
 		-e "s/server_name api\.example\.com;/server_name localhost api.sigsentry.test;/" \
