@@ -16,6 +16,11 @@ except OSError as e:
     pytest.exit("the stack of run/env does not answer at %s (%s): run dev/up" % (where, e), returncode=4)
 
 
+def pytest_configure(config):
+    """What fails in a thread of a test's fails the test: answers are looked at there, too (openapi.py)."""
+    config.addinivalue_line("filterwarnings", "error::pytest.PytestUnhandledThreadExceptionWarning")
+
+
 @pytest.fixture(scope="session")
 def env():
     return stack.ENV

@@ -2,7 +2,8 @@
 
 The tests run against a stack that dev/up made and described in run/env.  Every answer of the
 service that a test looks at passes through ok() or error(), which hold it against the promises that
-contract §1 makes for all of them.  All answers are kept, so that the canary test can look through them.
+contract §1 makes for all of them; and every answer that came through nginx, looked at or not, is held against
+doc/openapi.json (openapi.py).  All answers are kept, so that the canary test can look through them.
 """
 
 import base64
@@ -25,6 +26,8 @@ import time
 import uuid
 
 import psycopg2
+
+import openapi
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PATH = "/v1/config/notifications"
@@ -384,6 +387,7 @@ class Client:
         reply = Reply(answer.status, answer.getheaders(), answer.read(), method=method)
         if answer.will_close:
             self.close()
+        openapi.check(method, path, reply, body)
         return reply
 
     def post(self, body, **options):
@@ -427,8 +431,10 @@ class RawTls:
         self.sock = sock if plain else (context or shared_context()).wrap_socket(sock, server_hostname="localhost")
         self.buffer = io.BytesIO()
         self.file = self.sock.makefile("rb")
+        self.requests = openapi.Requests(is_lost=plain)
 
     def send(self, data):
+        self.requests.add(data)
         self.sock.sendall(data)
 
     def reply(self, method="POST"):
@@ -451,7 +457,11 @@ class RawTls:
             body = self.file.read(int(names["content-length"]))
         else:
             body = self.file.read()
-        return Reply(status, headers, body, version=words[0][5:], method=method)
+        reply = Reply(status, headers, body, version=words[0][5:], method=method)
+        if status >= 200:
+            asked, path = self.requests.next()
+            openapi.check(asked or method, path, reply)
+        return reply
 
     def chunks(self):
         body = b""

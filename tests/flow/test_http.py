@@ -15,6 +15,7 @@ import time
 import httpx
 import pytest
 
+import openapi
 import stack
 from stack import PATH, RawTls, channel, created, error, issues, ok, raw_request, secret
 
@@ -348,19 +349,20 @@ def test_http10(shared):
 
 def test_http2_streams(shared):
     """Twenty requests at once on one HTTP/2 connection."""
+    bodies = [channel("h2 %d" % i) if i % 4 else {} for i in range(20)]
 
     async def run():
         headers = {"Authorization": "Bearer " + shared.key, "X-Request-Id": stack.OWN_REQUEST_ID}
         async with httpx.AsyncClient(http2=True, verify=stack.env("SIGSENTRY_CACERT"), headers=headers,
                                      timeout=20) as c:
             url = "https://localhost:%d%s" % (stack.port(), PATH)
-            bodies = [channel("h2 %d" % i) if i % 4 else {} for i in range(20)]
             return await asyncio.gather(*(c.post(url, json=b) for b in bodies))
 
     answers = asyncio.run(run())
     assert {a.http_version for a in answers} == {"HTTP/2"}
     replies = [stack.Reply(a.status_code, a.headers.multi_items(), a.content) for a in answers]
     for i, reply in enumerate(replies):
+        openapi.check("POST", PATH, reply, json.dumps(bodies[i]))
         if i % 4:
             assert stack.channel_row(created(reply))["name"] == "h2 %d" % i
         else:
@@ -376,7 +378,9 @@ def test_http2_errors_of_nginx(shared):
             a = c.post(base + path, content=b"x", headers={"X-Request-Id": stack.OWN_REQUEST_ID,
                                                            "Content-Length": length})
             assert a.http_version == "HTTP/2"
-            error(stack.Reply(a.status_code, a.headers.multi_items(), a.content), status, code)
+            reply = stack.Reply(a.status_code, a.headers.multi_items(), a.content)
+            openapi.check("POST", path, reply)
+            error(reply, status, code)
 
 
 def test_slow_client(shared):
