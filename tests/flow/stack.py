@@ -559,6 +559,21 @@ def settled_workers(n=4, timeout=10, without=()):
     return wait_for(look, timeout)
 
 
+@contextlib.contextmanager
+def pool_away(stale=False):
+    """Nobody listens where nginx looks for the pool: the socket's file is gone, or ${stale}, left by a dead one."""
+    path = pathlib.Path(env("SIGSENTRY_SOCKET"))
+    kept = path.with_name("kept.sock")
+    path.rename(kept)
+    try:
+        if stale:
+            with socket.socket(socket.AF_UNIX) as sock:
+                sock.bind(str(path))
+        yield
+    finally:
+        kept.rename(path)
+
+
 class Logs:
     """What was added to the files of the log folder since this was made."""
 
