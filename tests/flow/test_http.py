@@ -7,6 +7,7 @@ the errors that nginx makes itself, and the limit per address in front (contract
 import asyncio
 import gzip
 import json
+import pathlib
 import re
 import secrets
 import socket
@@ -618,6 +619,25 @@ def test_request_id_is_in_the_logs(client, logs):
     """The id leads from an answer to nginx's line and to the service's."""
     request_id = client.post(channel()).header("x-request-id")
     assert stack.wait_for(lambda: len(logs.lines(request_id)) >= 2, 3), "in fewer than two log lines"
+
+
+def access_log():
+    """The lines of nginx's access log, as bytes."""
+    return pathlib.Path(stack.env("SIGSENTRY_LOG"), "sigsentry.log").read_bytes().splitlines()
+
+
+ODD_LINES = [b"GET /v1/\xff\xfe", b"GET /v1/\xc3\xa9?x", b'GET /v1/"\\', b"GET /v1/\xed\xa0\x80", b"GET /v1/\x7f",
+             b"GET /v1/\x01", b"GET /v1/\xf0\x9f", b'X"Y /v1/', b"\xff\xfe /v1/"]
+
+
+@pytest.mark.parametrize("line", ODD_LINES)
+def test_access_log_is_json(line):
+    """Whatever bytes a path is made of, its line is JSON in UTF-8."""
+    before = len(access_log())
+    one_raw(line + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert stack.wait_for(lambda: len(access_log()) > before, 3)
+    for text in access_log()[before:]:
+        assert {"id", "path", "status"} <= set(json.loads(text.decode("utf-8", "strict")))
 
 
 def test_log_line_of_a_refusal(client, logs):

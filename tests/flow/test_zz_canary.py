@@ -176,6 +176,13 @@ def test_no_log_shows_one():
         assert not any(k in text for k in keys), "a key is in %s" % path
 
 
+def test_every_line_of_the_access_log_is_json():
+    lines = pathlib.Path(stack.env("SIGSENTRY_LOG"), "sigsentry.log").read_bytes().splitlines()
+    assert len(lines) > 100
+    for line in lines:
+        assert isinstance(json.loads(line.decode("utf-8", "strict")), dict), line
+
+
 def test_no_body_was_written_to_disk(traffic):
     """nginx would keep a body, or an answer, that it has no room for in a file: the folder would have changed."""
     now = temporary_folders()
