@@ -39,7 +39,7 @@ struct db {
 	const char *prepared[PREPARED_MAX];
 	size_t nprepared;
 	bool quiet;
-	bool in_doubt; /* a commit came with WARNING 01000: the standby may not have it */
+	bool in_doubt; /* what was sent may have been done, or not; the standby may not have it */
 	char error[ERROR_MAX];
 };
 
@@ -142,6 +142,12 @@ bool
 db_is_open(const struct db *db)
 {
 	return (db->conn != NULL && PQstatus(db->conn) == CONNECTION_OK);
+}
+
+bool
+db_is_in_doubt(const struct db *db)
+{
+	return (db->in_doubt);
 }
 
 const char *
@@ -338,6 +344,18 @@ tell(struct db *db, const char *what, const PGresult *res, enum err e, const cha
 	    LOG_STR("hint", hint));
 }
 
+/* Did the session end, or the deadline pass, before the server said what became of it?  After an
+ * ERROR nothing of the statement is left; FATAL and libpq's own failures (no severity) tell
+ * nothing. */
+static bool
+is_unanswered(enum err e, const PGresult *res)
+{
+	const char *severity =
+	    res == NULL ? NULL : PQresultErrorField(res, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+	return (e != ERR_OK || severity == NULL || strcmp(severity, "ERROR") != 0);
+}
+
 /* Wait for the answer and judge it.  ${again}: the session is lost, a second call may succeed. */
 static enum err
 finish(struct db *db, const char *what, int64_t deadline_ms, PGresult **out, bool *again)
@@ -354,6 +372,7 @@ finish(struct db *db, const char *what, int64_t deadline_ms, PGresult **out, boo
 		*out = res;
 		return (ERR_OK);
 	}
+	db->in_doubt = is_unanswered(e, res);
 	if (e == ERR_OK || e == ERR_DOWN) {
 		row = judge(res);
 		e = row->e;
@@ -421,10 +440,12 @@ call_once(struct db *db, const struct db_query *query, const struct db_param *pa
 	enum err e;
 
 	*again = false;
+	db->in_doubt = false;
 	if (!db_is_open(db) && (e = connect_now(db, deadline_ms)) != ERR_OK)
 		return (e);
-	db->in_doubt = false;
-	if ((e = prepare(db, query, deadline_ms, again)) != ERR_OK)
+	e = prepare(db, query, deadline_ms, again);
+	db->in_doubt = false; /* nothing was called yet */
+	if (e != ERR_OK)
 		return (e);
 	if (send_call(db, query->name, params, nparams) != ERR_OK) {
 		*again = true;
@@ -450,7 +471,7 @@ db_call(struct db *db, const struct db_query *query, const struct db_param *para
 	enum err e;
 
 	e = call_once(db, query, params, nparams, deadline_ms, &res, &again);
-	if (e != ERR_OK && again)
+	if (e != ERR_OK && again && !(db->options.once && db->in_doubt))
 		e = call_once(db, query, params, nparams, deadline_ms, &res, &again);
 	*out = (struct db_rows *)res;
 	return (e);

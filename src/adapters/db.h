@@ -36,6 +36,7 @@ struct db_options {
 	const char *dbname;      /* wins over ${conninfo}'s; NULL: as that says */
 	const char *application; /* application_name */
 	int64_t lock_timeout_ms; /* of the session; 0: none */
+	bool once;               /* never call again what may have been done (db_is_in_doubt()) */
 };
 
 /**
@@ -52,7 +53,8 @@ void db_free(struct db *db);
  * its rows into ${out}. Never waits past ${deadline_ms} of the monotonic clock: then the connection
  * is closed, not cancelled (design §3: a cancel under synchronous replication would look like
  * success).  A connection that is lost on the way, and SQLSTATE 57P01–03, 08xxx, 25006, are
- * answered by connecting anew and calling ONCE more: so only call what may be called twice.
+ * answered by connecting anew and calling ONCE more: so only call what may be called twice, or
+ * set ${once} of the options.
  * ERR_DOWN: no connection, or the server is short of something (53xxx, 55P03, 57014, 40P01, 40001),
  * or the commit is in doubt (WARNING 01000 of synchronous replication).  ERR_TIMEOUT: the deadline.
  * ERR_EXISTS: a unique constraint (23505). ERR_DENIED: 42501.  ERR_INTERNAL: any other SQL error.
@@ -75,6 +77,13 @@ enum err db_script(struct db *db, const char *sql, int64_t deadline_ms, struct b
  */
 bool db_is_open(const struct db *db);
 const char *db_last_error(const struct db *db);
+
+/**
+ * db_is_in_doubt(db):
+ * The last call failed after its statement was sent, and no answer says that it was not done (the
+ * session ended, the deadline passed, WARNING 01000): it may have been.
+ */
+bool db_is_in_doubt(const struct db *db);
 
 /**
  * db_target(db, name):

@@ -129,6 +129,8 @@ apikey_create_run(const struct ctl *ctl)
 	e = store(ctl, &k, display, slice_of(buf_str(&permissions)), &rows);
 	if (e == ERR_OK)
 		e = print(ctl, rows, text);
+	else if (db_is_in_doubt(ctl->db))
+		buf_printf(ctl->why, ", and revoke a key of this name: nobody has seen it");
 out:
 	mem_wipe(text, sizeof(text));
 	buf_clear(&permissions);

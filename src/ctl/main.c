@@ -136,7 +136,8 @@ load_settings(struct ctl *ctl)
 static enum err
 run(struct ctl *ctl)
 {
-	struct db_options o = {.user = CTL_ROLE, .application = "sigsentryctl"};
+	/* A change has no id of its own by which a second call could know the first. */
+	struct db_options o = {.user = CTL_ROLE, .application = "sigsentryctl", .once = true};
 	enum err e;
 
 	if ((ctl->actor = actor(ctl->arena)) == NULL)

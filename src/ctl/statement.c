@@ -5,6 +5,8 @@
  */
 #include "ctl/statement.h"
 
+#include <string.h>
+
 #include "ctl/command.h"
 #include "ctl/output.h"
 
@@ -72,6 +74,18 @@ collect(const struct ctl *ctl, struct db_param params[COMMAND_PARAMS_MAX])
 	}
 }
 
+/* Say that the change may have been done, and which list shows it. */
+static void
+tell_doubt(const struct ctl *ctl)
+{
+	const char *words = ctl->command->words;
+
+	buf_printf(ctl->why,
+	    "the answer of the database was lost (%s), so it may have been done: look with "
+	    "`sigsentryctl %.*s list` before you try again",
+	    db_last_error(ctl->db), (int)strcspn(words, " "), words);
+}
+
 enum err
 statement_call(const struct ctl *ctl, const struct db_query *query, const struct db_param *params,
     size_t nparams, struct db_rows **rows)
@@ -80,6 +94,10 @@ statement_call(const struct ctl *ctl, const struct db_query *query, const struct
 	enum err e;
 
 	e = db_call(ctl->db, query, params, nparams, deadline(ctl), rows);
+	if (e != ERR_OK && db_is_in_doubt(ctl->db)) {
+		tell_doubt(ctl);
+		return (e);
+	}
 	if (e != ERR_OK)
 		return (ctl_db_fault(ctl, ctl->db, e));
 	status = db_nrows(*rows) == 1 ? db_text(*rows, 0, 0) : slice_of("no row");

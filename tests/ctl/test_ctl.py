@@ -25,6 +25,7 @@ import psycopg2
 import psycopg2.extensions
 import pytest
 
+import proxy
 import runenv
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -299,6 +300,51 @@ def test_config_file_and_overrides(tmp_path):
 def test_database_away(tmp_path):
     said = refused("tenant", "list", "-o", "database=host=%s dbname=x" % tmp_path)
     assert "cannot reach the database" in said and "sigsentryctl check" in said
+
+
+@pytest.fixture
+def lossy(tmp_path):
+    """Starts a proxy that loses one answer; gives it, and the option that leads sigsentryctl through it."""
+    dsn = psycopg2.extensions.parse_dsn(env("SIGSENTRY_DSN"))
+    made = []
+
+    def start(lose):
+        made.append(proxy.LossyProxy(tmp_path, "%s/.s.PGSQL.%s" % (dsn["host"], dsn.get("port", 5432)), lose))
+        return made[-1], ["-o", "database=host=%s dbname=%s" % (tmp_path, dsn["dbname"])]
+
+    yield start
+    for p in made:
+        p.close()
+
+
+def test_a_change_is_not_repeated(lossy):
+    """The answer to a change is lost: it may have been done, and is not done again."""
+    between, through = lossy(b"B")
+    name = "once " + secrets.token_hex(8)
+    said = refused("tenant", "create", "--name", name, "--plan", "starter", *through)
+    assert "may have been done" in said and "`sigsentryctl tenant list`" in said and "before you try again" in said
+    assert between.lose is None and between.seen.count(b"B") == 1
+    assert [t["name"] for t in ctl("tenant", "list")].count(name) == 1
+
+
+def test_a_lost_key_is_not_repeated(lossy, project):
+    between, through = lossy(b"B")
+    name = "once " + secrets.token_hex(8)
+    said = refused("apikey", "create", "--project", project, "--kind", "secret", "--permission", "config:read",
+                   "--name", name, *through)
+    assert "may have been done" in said and "`sigsentryctl apikey list`" in said and "revoke" in said
+    assert not KEY["secret"].search(said)
+    assert [k["name"] for k in ctl("apikey", "list", "--project", project)].count(name) == 1
+    assert between.lose is None
+
+
+def test_a_connection_lost_before_is_made_anew(lossy):
+    """What was not sent yet can be sent on another connection."""
+    between, through = lossy(b"P")
+    name = "once " + secrets.token_hex(8)
+    ctl("tenant", "create", "--name", name, "--plan", "starter", *through)
+    assert between.lose is None and between.seen.count(b"P") == 2
+    assert [t["name"] for t in ctl("tenant", "list")].count(name) == 1
 
 
 def test_standard_output_full():
