@@ -60,6 +60,101 @@ def test_killed_worker():
     assert set(load.acknowledged) <= set(stack.channel_ids(place.project))
 
 
+@pytest.mark.parametrize("stale", [False, True], ids=["no socket", "nobody listens"])
+def test_pool_away(shared, logs, stale):
+    """502 in JSON; the line of the access log tells it from a 502 of a worker's; then all is as before."""
+    with Client(shared.key) as c:
+        with stack.pool_away(stale):
+            reply = c.post(channel())
+        error(reply, 502, "BAD_GATEWAY")
+        line, = logs.wait(reply.header("x-request-id"), only="sigsentry.log")
+        assert '"status":502' in line and '"upstream_status":"502"' in line and '"upstream_s":"0.000"' in line, line
+        created(c.post(channel()))
+
+
+def test_frozen_workers(shared, logs):
+    """Goal: workers that hang cost a client nginx's 15 s, and it gets a 504 in JSON."""
+    pids = stack.settled_workers()
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        with Client(shared.key) as c:
+            reply = c.post(channel())
+        seconds = time.monotonic() - began
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+    error(reply, 504, "GATEWAY_TIMEOUT")
+    assert 14 < seconds < 17, seconds
+    line, = logs.wait(reply.header("x-request-id"), only="sigsentry.log")
+    assert '"status":504' in line and '"upstream_status":"504"' in line, line
+    with Client(shared.key) as c:
+        for _ in range(8):
+            created(c.post(channel()))
+    assert stack.workers() == pids
+
+
+def names_of(project):
+    return [r["name"] for r in stack.sql("SELECT name FROM sigsentry.channel WHERE project_id = %s", project)]
+
+
+def waiting():
+    """How many sessions wait for a lock."""
+    return stack.sql("SELECT count(DISTINCT pid) AS n FROM pg_locks WHERE NOT granted")[0]["n"]
+
+
+def test_nginx_asks_once():
+    """Workers are killed whose statements go on in the database: 502, each name once, for nginx asks nobody else."""
+    place = stack.Place("pro")
+    names = ["killed-%d" % i for i in range(4)]
+    pids = stack.settled_workers()
+    holder = psycopg2.connect(stack.env("SIGSENTRY_DSN"))
+    try:
+        with holder.cursor() as cursor:
+            cursor.execute(stack.PROJECT_LOCK, (place.project,))
+        replies = [None] * len(names)
+
+        def work(i):
+            with Client(place.key) as c:
+                replies[i] = c.post(channel(names[i]))
+
+        threads = [threading.Thread(target=work, args=(i,)) for i in range(len(names))]
+        for t in threads:
+            t.start()
+        assert stack.wait_for(lambda: waiting() == 4, 1)
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        holder.rollback()
+        for t in threads:
+            t.join()
+    finally:
+        holder.close()
+    assert stack.settled_workers(4, 10, without=pids)
+    with Client(place.key) as c:
+        created(c.post(channel("behind")))
+    assert stack.wait_for(lambda: waiting() == 0, 5)
+    assert sorted(names_of(place.project)) == ["behind"] + names, "a request was lost on the way, or sent twice"
+    for reply in replies:
+        error(reply, 502, "BAD_GATEWAY")
+
+
+def test_killed_workers_under_load():
+    """kill -9 of one after the other: what was acknowledged is there, and no name stands twice."""
+    place = stack.Place("enterprise")
+    with Load(place.key, threads=6) as load:
+        for pid in stack.settled_workers():
+            load.wait_for_more(10)
+            os.kill(pid, signal.SIGKILL)
+        load.wait_for_more(10)
+    assert stack.settled_workers()
+    assert not load.faults and set(load.statuses) <= {201, 502}, load.summary()
+    assert len(load.replies) <= 4, load.summary()
+    names = names_of(place.project)
+    assert len(names) == len(set(names)), "one request wrote twice"
+    assert set(load.acknowledged) <= set(stack.channel_ids(place.project))
+
+
 # Pools of our own -------------------------------------------------------------------------------------
 
 
