@@ -5,6 +5,7 @@ looked for in answers, logs, a dump of the database, process listings, and in th
 """
 
 import base64
+import contextlib
 import glob
 import json
 import os
@@ -76,10 +77,44 @@ def temporary_folders():
     return {p: p.stat().st_mtime_ns for p in pathlib.Path(stack.env("RUN_DIR"), "nginx", "tmp").iterdir()}
 
 
+class Listings:
+    """A thread that reads the command line of every process, again and again."""
+
+    def __init__(self):
+        self.seen = set()
+        self.ending = threading.Event()
+        self.thread = threading.Thread(target=self.watch)
+
+    def watch(self):
+        while not self.ending.wait(0.001):
+            for path in glob.glob("/proc/[0-9]*/cmdline"):
+                with contextlib.suppress(OSError):  # it has ended
+                    self.seen.add(pathlib.Path(path).read_bytes())
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ending.set()
+        self.thread.join()
+
+
+@pytest.fixture(scope="module")
+def listings():
+    return Listings()
+
+
 @pytest.fixture(scope="module", autouse=True)
-def traffic():
+def traffic(listings):
     """Secrets at every place where somebody might put one, in requests that succeed and that fail."""
     folders = temporary_folders()
+    with listings:
+        send_traffic()
+    return folders
+
+
+def send_traffic():
     place = stack.Place("enterprise")
     reader = stack.new_key(project=place.project, permissions=("config:read",))["key"]
     full = stack.Place("starter")
@@ -130,7 +165,6 @@ def traffic():
     with RawTls(plain=True) as t:
         t.send(raw_request("ss_secret_" + CANARY, good))
         t.reply()
-    return folders
 
 
 def found_in(data, mark):
@@ -216,6 +250,14 @@ def test_no_process_listing_shows_one():
             assert not found_in(data, CANARY), folder
             assert not any(k.encode() in data for k in keys), (folder, name)
     assert seen > 10
+
+
+def test_no_process_listing_showed_one(listings):
+    """Nor while the requests were under way, which started sigsentryctl to make keys."""
+    assert any(b"sigsentryctl" in line for line in listings.seen), "the thread saw too little"
+    for line in listings.seen:
+        assert not found_in(line, CANARY), line
+        assert not any(k.encode() in line for k in known_keys()), line
 
 
 # Memory -----------------------------------------------------------------------------------------------
