@@ -1,7 +1,9 @@
 """Goal: with the database away, slow, restarting or locked, clients get clean answers and no write is lost or doubled.
 
-503 SERVICE_UNAVAILABLE with Retry-After means that nothing was written, 201 means that it was, exactly once
-(contract §3, design §3).  The workers live through all of it and need no help afterwards.
+201 means that it was written, exactly once.  503 SERVICE_UNAVAILABLE with Retry-After means that nothing was
+written, or, where the connection was lost at COMMIT or the deadline passed, that it may have been, at most once: a
+retry with the same Idempotency-Key is safe (contract §3, §4; design §3).  The workers live through all of it and need
+no help.
 """
 
 import threading
