@@ -117,6 +117,57 @@ def superuser(text):
         link.close()
 
 
+def cluster_setting(text):
+    """ALTER SYSTEM, for all sessions, which no transaction may hold; it holds from the next statement on."""
+    link = psycopg2.connect(stack.env("SIGSENTRY_DSN"), user="postgres")
+    link.autocommit = True
+    try:
+        with link.cursor() as cursor:
+            cursor.execute(text)
+            cursor.execute("SELECT pg_reload_conf()")
+    finally:
+        link.close()
+
+
+def cancel_commits():
+    """Cancel the sessions that wait for a standby; how many there were."""
+    return len(superuser("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"))
+
+
+def test_commit_in_doubt(place, logs):
+    """A commit that no standby confirmed ends with WARNING 01000 and looks like success: the client gets a 503."""
+    replies, c = [], Client(place.key)
+    cluster_setting("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+    try:
+        waiting = threading.Thread(target=lambda: replies.append(timed(lambda: c.post(channel("doubt")))))
+        waiting.start()
+        assert stack.wait_for(lambda: cancel_commits() == 1, 5), "no commit waits for a standby"
+        waiting.join()
+    finally:
+        cluster_setting("ALTER SYSTEM RESET synchronous_standby_names")
+    (reply, seconds), = replies
+    error(reply, 503, "SERVICE_UNAVAILABLE")
+    assert seconds < 6, "it was the deadline that answered"
+    assert logs.wait("ev=db.indoubt", only="api.log")
+    assert stack.channel_count(place.project) == 1, "this server has it; the standby would not"
+    with Client(place.key) as c:
+        created(c.post(channel("sure")))
+
+
+def test_commit_past_the_deadline(place):
+    """A commit whose standby stays silent: 503 at the deadline, and it may have been written."""
+    cluster_setting("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+    try:
+        reply, seconds = timed(lambda: Client(place.key).post(channel("late")))
+    finally:
+        cluster_setting("ALTER SYSTEM RESET synchronous_standby_names")
+    error(reply, 503, "SERVICE_UNAVAILABLE")
+    assert 7 < seconds < DEADLINE, seconds
+    assert stack.wait_for(lambda: stack.channel_count(place.project) == 1, 5), "the commit did go on"
+    with Client(place.key) as c:
+        created(c.post(channel("sure")))
+
+
 def cut_backends():
     """End the database sessions of all workers; how many there were."""
     return len(superuser("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'sigsentry_api'"))
