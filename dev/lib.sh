@@ -440,6 +440,7 @@ nginx_main_file() {
 		say "user root;"
 	fi
 	cat <<-END
+		env GLIBC_TUNABLES;
 		worker_processes 2;
 		worker_shutdown_timeout 5s;
 		pid $NGINX_PID;
@@ -464,9 +465,12 @@ nginx_main_file() {
 	END
 }
 
-nginx_run() {
-	nginx -p "$NGINX_DIR/" -c "$NGINX_DIR/nginx.conf" -e "$LOG_DIR/nginx.log" "$@"
-}
+# With the environment and the limit that nginx/ ships for systemd.
+nginx_run() (
+	ulimit -c 0
+	exec env "$(sed -n 's/^Environment=//p' nginx/sigsentry-nginx.service.conf)" \
+		nginx -p "$NGINX_DIR/" -c "$NGINX_DIR/nginx.conf" -e "$LOG_DIR/nginx.log" "$@"
+)
 
 nginx_is_up() {
 	is_ours "$NGINX_PID" "$NGINX_DIR/"

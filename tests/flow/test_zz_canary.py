@@ -1,7 +1,7 @@
 """Goal: a secret that somebody sends is nowhere but sealed in the database (contract §3 "Read", §10; design §4).
 
 Runs last: every secret that any flow test made up bears a mark, and the tests kept all answers.  The marks are
-looked for in answers, logs, a dump of the database, process listings, and in the memory of the workers.
+looked for in answers, logs, a dump of the database, process listings, and in the memory of the workers and of nginx's.
 """
 
 import base64
@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import threading
 
+import httpx
 import pytest
 
 import sealed
@@ -341,6 +342,60 @@ def test_no_worker_remembers(shared, which):
     pytest.fail("still in memory: %s" % leaks(mark))
 
 
+def nginx_workers():
+    return stack.children(stack.pids_of("SIGSENTRY_NGINX_PID")[0])
+
+
+def nginx_leaks(*marks):
+    return [(pid, place) for pid in nginx_workers() for mark in marks for place in memory_places(pid, mark.encode())]
+
+
+def over_http2(key, bodies, connections=6):
+    """All of the bodies on each of several connections, so that each of nginx's workers gets of each."""
+    for _ in range(connections):
+        with httpx.Client(http2=True, verify=stack.env("SIGSENTRY_CACERT"), timeout=20) as c:
+            for body in bodies:
+                form = {"content": body} if isinstance(body, bytes) else {"json": body}
+                answer = c.post("https://localhost:%d%s" % (stack.port(), PATH), **form,
+                                headers={"Authorization": "Bearer " + key, "Content-Type": "application/json"})
+                assert answer.http_version == "HTTP/2"
+
+
+@needs_root
+def test_the_memory_search_finds_in_nginx():
+    for pid in nginx_workers():
+        assert memory_places(pid, stack.env("SIGSENTRY_SOCKET").encode())
+
+
+@needs_root
+@pytest.mark.parametrize("send", [many, over_http2], ids=["HTTP/1.1", "HTTP/2"])
+@pytest.mark.parametrize("which", ["created", "refused"])
+def test_nginx_does_not_remember(shared, which, send):
+    """Nor does nginx, as soon as its connections are closed: not the credentials, and not the API key.
+
+    Of HTTP/2 the last 48 bytes remain, which hold no whole mark.
+    """
+    mark = MEMORY + (which if which == "created" else secrets.token_hex(24))
+    key = stack.new_key(project=shared.project)["key"]
+    send(key, credentials_of_all_types(mark) if which == "created" else refused_bodies(mark))
+    stack.wait_for(lambda: not nginx_leaks(mark, key), 2, step=0.2)
+    assert not nginx_leaks(mark, key)
+
+
+@needs_root
+def test_nginx_does_not_remember_for_idle_connections(shared):
+    """A kept connection that waits for its next request holds nothing of the last one."""
+    mark = MEMORY + "nginxidle"
+    key = stack.new_key(project=shared.project)["key"]
+    clients = [Client(key) for _ in range(8)]
+    for c in clients:
+        for body in credentials_of_all_types(mark):
+            stack.created(c.post(body))
+    assert not nginx_leaks(mark, key)
+    for c in clients:
+        c.close()
+
+
 @needs_root
 def test_a_context_is_forgotten_in_time(pools, shared):  # noqa: F811
     """An idle worker wakes to wipe the key that it sealed with: what it stored before, nobody can read in its memory."""
@@ -364,6 +419,6 @@ def test_no_core_dump_is_made(pools):  # noqa: F811
     limits = pathlib.Path("/proc/%d/limits" % generous.process.pid).read_text()
     # AddressSanitizer sets one of 0 itself
     assert is_sanitized(generous.process.pid) or not re.search(r"Max core file size +0 ", limits), "so that this test can fail"
-    for pid in stack.settled_workers() + generous.workers():
+    for pid in stack.settled_workers() + generous.workers() + nginx_workers():
         limits = pathlib.Path("/proc/%d/limits" % pid).read_text()
         assert re.search(r"Max core file size +0 ", limits), limits
