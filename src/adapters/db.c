@@ -31,11 +31,25 @@
 #define OID_NUMERIC 1700
 #define OID_JSONB   3802
 
+/* What one host of several may take of the time that is left, where connect_timeout says nothing:
+ * half, and at most this. */
+#define HOST_SHARE_MS 2500
+
+#define CONNECT_TIMEOUT_MAX_S 3600 /* a larger one is none: no call waits so long */
+
+/* One host of a connection string. */
+struct host {
+	const char *name, *addr, *port; /* its items of libpq's lists; NULL: as the string says */
+};
+
 struct db {
 	struct db_options options; /* texts are copies of our own, in `arena` */
 	struct arena *arena;
-	char *session; /* the `options` parameter: settings of each session */
-	PGconn *conn;  /* NULL: none */
+	char *session;              /* the `options` parameter: settings of each session */
+	PGconn *conn;               /* NULL: none */
+	const struct host *hosts;   /* in the connection string's order */
+	size_t nhosts;              /* 0: not looked at yet */
+	int64_t connect_timeout_ms; /* of each host; 0: the connection string sets none */
 	const char *prepared[PREPARED_MAX];
 	size_t nprepared;
 	bool quiet;
@@ -156,19 +170,28 @@ db_last_error(const struct db *db)
 	return (db->error);
 }
 
-/* Remember ${text}, its lines joined to one. */
+/* Remember ${text} behind what is remembered, its lines joined to one. */
 static void
-remember(struct db *db, const char *text)
+remember_too(struct db *db, const char *text)
 {
-	size_t i;
+	size_t i = strlen(db->error);
 
-	snprintf(db->error, sizeof(db->error), "%s", text == NULL ? "" : text);
+	snprintf(db->error + i, sizeof(db->error) - i, "%s%s", i > 0 ? "; " : "",
+	    text == NULL ? "" : text);
 	for (i = strlen(db->error); i > 0 && db->error[i - 1] == '\n'; i--)
 		db->error[i - 1] = '\0';
 	for (i = 0; db->error[i] != '\0'; i++) {
 		if (db->error[i] == '\n')
 			db->error[i] = ' ';
 	}
+}
+
+/* Remember ${text} alone. */
+static void
+remember(struct db *db, const char *text)
+{
+	db->error[0] = '\0';
+	remember_too(db, text);
 }
 
 /* Wait until the socket is ready for ${events} or ${deadline_ms} has passed. */
@@ -199,28 +222,30 @@ on_notice(void *ctx, const PGresult *res)
 }
 
 /*
- * Start to connect.  What stands before the connection string gives way to it, what stands behind
- * it wins (libpq, PQconnectStartParams: later keywords override, the first dbname is expanded).
+ * Start to connect, to ${host} or, where that is NULL, as the connection string says.  What stands
+ * before the connection string gives way to it, what stands behind it wins (libpq,
+ * PQconnectStartParams: later keywords override, the first dbname is expanded).
  */
 static PGconn *
-connect_start(const struct db *db)
+connect_start(const struct db *db, const struct host *host)
 {
-	const char *keys[] = {"user", "target_session_attrs", "tcp_user_timeout",
-	    "fallback_application_name", "options", "dbname", NULL, NULL};
-	const char *values[] = {db->options.user, "read-write", "4000", db->options.application,
-	    db->session, db->options.conninfo, NULL, NULL};
+	static const struct host any = {NULL, NULL, NULL};
+	const struct host *h = host == NULL ? &any : host;
+	/* A NULL value is passed over, so the last key comes last. */
+	const char *const keys[] = {"user", "target_session_attrs", "tcp_user_timeout",
+	    "fallback_application_name", "options", "dbname", "host", "hostaddr", "port",
+	    db->options.dbname == NULL ? NULL : "dbname", NULL};
+	const char *const values[] = {db->options.user, "read-write", "4000",
+	    db->options.application, db->session, db->options.conninfo, h->name, h->addr, h->port,
+	    db->options.dbname, NULL};
 
-	if (db->options.dbname != NULL) {
-		keys[6] = "dbname";
-		values[6] = db->options.dbname;
-	}
 	return (PQconnectStartParams(keys, values, 1));
 }
 
 enum err
 db_target(struct db *db, struct buf *name)
 {
-	PGconn *conn = connect_start(db);
+	PGconn *conn = connect_start(db, NULL);
 	const char *dbname = PQdb(conn);
 	enum err e = ERR_OK;
 
@@ -252,23 +277,161 @@ connect_finish(struct db *db, int64_t deadline_ms)
 	return (PQsetnonblocking(db->conn, 1) == 0 ? ERR_OK : ERR_DOWN);
 }
 
-/* Open the connection. */
-static enum err
-connect_now(struct db *db, int64_t deadline_ms)
+/* How many items ${list} has, an absent one 1.  0: an item is empty, and only libpq knows what that
+ * stands for. */
+static size_t
+count_items(const char *list)
 {
+	size_t len, n = 1;
+
+	if (list == NULL)
+		return (1);
+	for (;; list += len + 1, n++) {
+		if ((len = strcspn(list, ",")) == 0)
+			return (0);
+		if (list[len] == '\0')
+			return (n);
+	}
+}
+
+/* Item ${i} of ${list}, or its only one.  NULL: an absent list, or no memory. */
+static const char *
+item(struct arena *a, const char *list, size_t i)
+{
+	if (list == NULL)
+		return (NULL);
+	if (strchr(list, ',') == NULL)
+		i = 0;
+	for (; i > 0; i--)
+		list += strcspn(list, ",") + 1;
+	return (arena_dup(a, slice_make(list, strcspn(list, ","))));
+}
+
+/* Can the lists of ${h}, which may be absent, be taken apart, and into how many hosts?  1: no, or
+ * there is but one. */
+static size_t
+count_hosts(const struct host *h)
+{
+	size_t n = count_items(h->addr != NULL ? h->addr : h->name);
+
+	if (h->addr != NULL && h->name != NULL && count_items(h->name) != n)
+		return (1);
+	if (count_items(h->port) != n && count_items(h->port) != 1)
+		return (1);
+	return (n == 0 ? 1 : n);
+}
+
+/* Take the lists apart. */
+static enum err
+set_hosts(struct db *db, const struct host *lists)
+{
+	size_t n = count_hosts(lists), i;
+	struct host *h;
+
+	if ((h = arena_alloc(db->arena, n * sizeof(*h))) == NULL)
+		return (ERR_NOMEM);
+	memset(h, 0, n * sizeof(*h));
+	for (i = 0; i < n && n > 1; i++) {
+		h[i].name = item(db->arena, lists->name, i);
+		h[i].addr = item(db->arena, lists->addr, i);
+		h[i].port = item(db->arena, lists->port, i);
+		if ((lists->name != NULL && h[i].name == NULL) ||
+		    (lists->addr != NULL && h[i].addr == NULL) ||
+		    (lists->port != NULL && h[i].port == NULL))
+			return (ERR_NOMEM);
+	}
+	db->hosts = h;
+	db->nhosts = n;
+	return (ERR_OK);
+}
+
+/* Find out which hosts there are: once, from a connection that has begun, where libpq has brought
+ * connection string, service file and environment together. */
+static enum err
+find_hosts(struct db *db)
+{
+	PQconninfoOption *all, *o;
+	struct host lists = {NULL, NULL, NULL};
+	long long timeout_s = 0;
 	enum err e;
 
-	disconnect(db);
-	if ((db->conn = connect_start(db)) == NULL)
+	if ((db->conn = connect_start(db, NULL)) == NULL)
+		return (ERR_NOMEM);
+	all = PQconninfo(db->conn);
+	for (o = all; o != NULL && o->keyword != NULL; o++) {
+		if (strcmp(o->keyword, "host") == 0)
+			lists.name = o->val;
+		else if (strcmp(o->keyword, "hostaddr") == 0)
+			lists.addr = o->val;
+		else if (strcmp(o->keyword, "port") == 0)
+			lists.port = o->val;
+		else if (strcmp(o->keyword, "connect_timeout") == 0 && o->val != NULL)
+			timeout_s = strtoll(o->val, NULL, 10);
+	}
+	if (timeout_s > 0 && timeout_s <= CONNECT_TIMEOUT_MAX_S)
+		db->connect_timeout_ms = timeout_s * 1000;
+	e = set_hosts(db, &lists);
+	PQconninfoFree(all);
+	/* By itself libpq would never go on from a host that is silent. */
+	if (e != ERR_OK || db->nhosts > 1)
+		disconnect(db);
+	return (e);
+}
+
+/* By when host ${i} must have answered, so that those behind it get their share. */
+static int64_t
+host_deadline(const struct db *db, size_t i, int64_t deadline_ms)
+{
+	int64_t now = now_ms(), share = deadline_ms - now;
+
+	if (db->connect_timeout_ms > 0)
+		share = share < db->connect_timeout_ms ? share : db->connect_timeout_ms;
+	else if (i + 1 < db->nhosts)
+		share = share / 2 < HOST_SHARE_MS ? share / 2 : HOST_SHARE_MS;
+	return (now + share);
+}
+
+/* Open the connection to host ${i}. */
+static enum err
+connect_host(struct db *db, size_t i, int64_t deadline_ms)
+{
+	const char *name = db->hosts[i].name != NULL ? db->hosts[i].name : db->hosts[i].addr;
+	char text[ERROR_MAX];
+	enum err e;
+
+	if (db->conn == NULL && (db->conn = connect_start(db, &db->hosts[i])) == NULL)
 		return (ERR_NOMEM);
 	PQsetNoticeReceiver(db->conn, on_notice, db);
 	e = PQstatus(db->conn) == CONNECTION_BAD ? ERR_DOWN : connect_finish(db, deadline_ms);
 	if (e == ERR_OK)
 		return (ERR_OK);
-	remember(db, e == ERR_TIMEOUT ? "connecting took too long" : PQerrorMessage(db->conn));
-	if (!db->quiet)
-		log_error("db.connect", LOG_STR("error", err_word(e)), LOG_STR("why", db->error));
+	snprintf(text, sizeof(text), "connecting%s%s took too long", name == NULL ? "" : " to ",
+	    name == NULL ? "" : name);
+	remember_too(db, e == ERR_TIMEOUT ? text : PQerrorMessage(db->conn));
 	disconnect(db);
+	return (e);
+}
+
+/* Open the connection, to the first host that lets us in and can be written to. */
+static enum err
+connect_now(struct db *db, int64_t deadline_ms)
+{
+	enum err e = ERR_OK;
+	size_t i = 0;
+
+	disconnect(db);
+	db->error[0] = '\0';
+	if (db->nhosts == 0 && (e = find_hosts(db)) != ERR_OK)
+		return (e);
+	do {
+		e = connect_host(db, i, host_deadline(db, i, deadline_ms));
+	} while (e != ERR_OK && ++i < db->nhosts);
+	if (db->quiet)
+		return (e);
+	if (e != ERR_OK)
+		log_error("db.connect", LOG_STR("error", err_word(e)), LOG_STR("why", db->error));
+	else if (i > 0)
+		log_warn("db.host", LOG_INT("host", (int64_t)i + 1), LOG_STR("why", db->error));
 	return (e);
 }
 

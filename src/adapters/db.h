@@ -31,7 +31,10 @@ struct db_rows;
 
 /** How a connection is made. */
 struct db_options {
-	const char *conninfo;    /* libpq's; several hosts, service files and passfiles work */
+	/* libpq's; several hosts, service files and passfiles work.  A host that stays silent gets
+	 * connect_timeout, or else half of the time that is left and 2.5 s at most, unless it is
+	 * the last; then the next one is asked. */
+	const char *conninfo;
 	const char *user;        /* the role where ${conninfo} names none */
 	const char *dbname;      /* wins over ${conninfo}'s; NULL: as that says */
 	const char *application; /* application_name */

@@ -353,6 +353,67 @@ def test_killed_master(pools, shared):
     assert second.create(shared.key).status == 201
 
 
+# A database of several hosts ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def silent():
+    """The port of a host that takes connections and says nothing, as one that hangs or a firewall in between."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        yield sock.getsockname()[1]
+
+
+def database(hosts, ports, more=""):
+    real = psycopg2.extensions.parse_dsn(stack.env("SIGSENTRY_DSN"))
+    return "database=host=%s port=%s dbname=%s %s" % (hosts.replace("REAL", real["host"]), ports, real["dbname"], more)
+
+
+@pytest.mark.parametrize("more,least,most", [("", 2, 5), ("connect_timeout=1", 1, 2)], ids=["share", "connect_timeout"])
+def test_silent_host(pools, shared, silent, more, least, most):
+    """The first host accepts and says nothing: the next one is asked in time for the client's 201."""
+    pool = pools(database("127.0.0.1,REAL", "%d,5432" % silent, more), workers=1).ready(1)
+    began = time.monotonic()
+    assert pool.create(shared.key).status == 201
+    assert least - 0.5 < time.monotonic() - began < most
+    began = time.monotonic()
+    assert pool.create(shared.key).status == 201
+    assert time.monotonic() - began < 1, "the connection was not kept"
+
+
+@pytest.mark.parametrize("where", ["environment", "service file", "one host in the environment"])
+def test_hosts_that_libpq_finds(pools, shared, silent, where):
+    """Hosts that do not stand in the connection string."""
+    real = psycopg2.extensions.parse_dsn(stack.env("SIGSENTRY_DSN"))
+    hosts, ports = ("127.0.0.1," + real["host"], "%d,5432" % silent) if "one" not in where else (real["host"], "5432")
+    option, env = "database=dbname=" + real["dbname"], dict(os.environ, PGHOST=hosts, PGPORT=ports)
+    if where == "service file":
+        path = pools.folder / "services"
+        path.write_text("[there]\nhost=%s\nport=%s\n" % (hosts, ports))
+        option, env = option + " service=there", dict(os.environ, PGSERVICEFILE=str(path))
+    pool = pools(option, workers=1, env=env).ready(1)
+    began = time.monotonic()
+    assert pool.create(shared.key).status == 201
+    assert time.monotonic() - began < (1 if "one" in where else 5)
+
+
+def test_all_hosts_silent(pools, shared, silent):
+    pool = pools(database("127.0.0.1,127.0.0.1,127.0.0.1", silent), workers=1).ready(1)
+    began = time.monotonic()
+    assert pool.create(shared.key).status == 503
+    assert time.monotonic() - began < 9
+    assert pool.said().count("took too long") == 3, pool.said()
+
+
+@pytest.mark.parametrize("hosts,ports", [("/nowhere,REAL", "5432"), ("REAL,/nowhere", "5432"), ("REAL", ""),
+                                         ("127.0.0.1,REAL", "1,5432"), ("REAL,REAL", "5433,")])
+def test_other_hosts(pools, shared, hosts, ports):
+    """One that refuses is passed over at once; so the lists are taken as libpq takes them."""
+    pool = pools(database(hosts, ports or "5432"), workers=1).ready(1)
+    began = time.monotonic()
+    assert pool.create(shared.key).status == 201
+    assert time.monotonic() - began < 1
+
+
 # Whose socket it is -----------------------------------------------------------------------------------
 
 
