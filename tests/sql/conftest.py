@@ -1,5 +1,9 @@
 """Sessions for the tests of sql/.  SIGSENTRY_DSN names a database that has all of it, as its owner."""
 import hashlib
+import pathlib
+import re
+import threading
+import time
 import uuid
 
 import psycopg2
@@ -9,6 +13,8 @@ import pytest
 import runenv
 
 psycopg2.extras.register_uuid()
+
+SQL = pathlib.Path(__file__).parents[2] / "sql"
 
 
 @pytest.fixture(scope="session")
@@ -77,15 +83,113 @@ class Database:
         return digest, row["id"]
 
 
-CREATE = """SELECT status, key_id, tenant_id, project_id, plan, channel_limit, used
-              FROM api.channel_create(%s::bytea, %s::uuid, %s::uuid, %s, %s, %s::smallint, %s, %s::text[], %s::bytea[])"""
+def query(name):
+    """The text of sql/q/${name}.sql, as the programs send it, with the driver's marks for its parameters."""
+    text = re.sub(r"^--.*\n", "", (SQL / "q" / (name + ".sql")).read_text(), flags=re.M)
+    marks = re.findall(r"\$(\d+)", text)
+    assert [int(n) for n in marks] == list(range(1, len(marks) + 1)), name
+    return re.sub(r"\$\d+", "%s", text.replace("%", "%%"))
+
+
+def call(conn, name, *args):
+    """Send sql/q/${name}.sql in the session ${conn}; answers its row as a dict."""
+    return Database(conn).row(query(name), *args)
+
+
+def admit(conn, digest, project=None, bad=False, permission="config:read", need=True, kind="read", take=False,
+          channel=None):
+    return call(conn, "api_admit", digest, project, bad, permission, need, kind, take, channel)
 
 
 def create(conn, digest, project=None, channel=None, kind="slack", name="#alerts", threshold=1,
-           destination="hooks.slack.com", fields=("webhookUrl",), sealed=(b"sealed bytes",)):
-    """api.channel_create in the session ${conn}; answers its row as a dict."""
-    return Database(conn).row(CREATE, digest, project, channel or uuid.uuid4(), kind, name, threshold, destination,
-                              list(fields), list(sealed))
+           destination="hooks.slack.com", fields=("webhookUrl",), sealed=(b"sealed bytes",),
+           once=None, mac=b"m" * 32, answer=None, location=None):
+    """api.channel_create; ${once} is the MAC of an Idempotency-Key."""
+    channel = channel or uuid.uuid4()
+    return call(conn, "api_channel_create", digest, project, channel, kind, name, threshold, destination,
+                list(fields), list(sealed), once, once and mac, answer or '{"id":"%s"}' % channel,
+                location or "/v1/config/notifications/%s" % channel)
+
+
+def update(conn, digest, channel, project=None, call_id=None, name=None, threshold=None, active=None, destination=None,
+           sealed=None, replace=False, overlap=86400):
+    """api.channel_update; ${sealed} is a dict of credential fields, None: all stay."""
+    fields, values = (None, None) if sealed is None else (list(sealed), list(sealed.values()))
+    return call(conn, "api_channel_update", digest, project, channel, call_id or uuid.uuid4(), name, threshold, active,
+                destination, fields, values, replace, overlap)
+
+
+def delete(conn, digest, channel, project=None, call_id=None):
+    return call(conn, "api_channel_delete", digest, project, channel, call_id or uuid.uuid4())
+
+
+def get(conn, digest, channel, project=None):
+    return call(conn, "api_channel_get", digest, project, channel)
+
+
+def tenant_wide(db, tenant, channel=None):
+    """Make a tenant-wide channel with a credential; answers its id."""
+    channel = channel or uuid.uuid4()
+    db.rows("""INSERT INTO sigsentry.channel (tenant_id, id, type, name, severity_threshold, destination)
+               VALUES (%s, %s, 'slack', 'wide', 1, 'hooks.slack.com')""", tenant, channel)
+    return channel
+
+
+def audit_of(db, tenant, action):
+    return db.rows("SELECT * FROM sigsentry.audit WHERE tenant_id = %s AND action = %s ORDER BY id", tenant, action)
+
+
+def at_once(conns, act):
+    """Run act(conn) in a thread for each of ${conns}, all let go together; answers what they returned."""
+    answers, barrier = [None] * len(conns), threading.Barrier(len(conns))
+
+    def run(n):
+        barrier.wait()
+        try:
+            answers[n] = act(conns[n])
+        except Exception as e:  # the assertions show it
+            answers[n] = e
+
+    threads = [threading.Thread(target=run, args=(n,)) for n in range(len(conns))]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join(60)
+    return answers
+
+
+class Waiting:
+    """act() begun in a thread of its own, and found waiting for a lock in the session ${conn}."""
+
+    def __init__(self, db, conn, act):
+        self.answers = []
+        self.thread = threading.Thread(target=self.run, args=(act,))
+        self.thread.start()
+        until(lambda: db.value("SELECT count(*) FROM pg_locks WHERE NOT granted AND pid = %s", conn.info.backend_pid) == 1)
+        assert self.answers == []
+
+    def run(self, act):
+        try:
+            self.answers.append(act())
+        except psycopg2.Error as e:
+            self.answers.append(e)
+
+    def answer(self):
+        self.thread.join(10)
+        assert len(self.answers) == 1, "it still waits"
+        return self.answers[0]
+
+
+def until(condition, seconds=10):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+def scans(db):
+    return {row["relname"]: row["seq_scan"] for row in
+            db.rows("SELECT relname, seq_scan FROM pg_stat_xact_user_tables WHERE schemaname = 'sigsentry'")}
 
 
 @pytest.fixture
