@@ -26,6 +26,8 @@ DECLARE
 	v_new sigsentry.channel;
 	v_before jsonb;
 	v_after jsonb;
+	v_written text[];
+	v_removed text[];
 BEGIN
 	SELECT k.status, k.key_id, k.tenant_id, k.project_id, k.kind
 	  INTO status, key_id, tenant_id, project_id, v_kind
@@ -62,23 +64,32 @@ BEGIN
 	IF v_new.is_active THEN
 		v_new.disabled_reason := NULL;
 	END IF;
-	IF v_new IS NOT DISTINCT FROM v_old AND p_fields IS NULL THEN
-		RETURN;
-	END IF;
 
 	IF p_fields IS NOT NULL THEN
-		DELETE FROM sigsentry.credential f
-		 WHERE f.tenant_id = channel_update.tenant_id AND f.channel_id = p_id
-		   AND CASE WHEN f.field = ANY (p_fields) THEN p_sealed[array_position(p_fields, f.field)] IS NULL ELSE p_replace END;
-		INSERT INTO sigsentry.credential AS f (tenant_id, channel_id, field, sealed)
-		SELECT channel_update.tenant_id, p_id, n.field, n.sealed
-		  FROM unnest(p_fields, p_sealed) AS n (field, sealed)
-		 WHERE n.sealed IS NOT NULL
-		    ON CONFLICT ON CONSTRAINT credential_pkey DO UPDATE
-		   SET sealed = excluded.sealed,
-		       previous_sealed = CASE WHEN f.field = 'hmacSecret' AND p_overlap_s > 0 THEN f.sealed END,
-		       previous_until = CASE WHEN f.field = 'hmacSecret' AND p_overlap_s > 0
-		                             THEN now() + make_interval(secs => p_overlap_s) END;
+		WITH gone AS (
+			DELETE FROM sigsentry.credential f
+			 WHERE f.tenant_id = channel_update.tenant_id AND f.channel_id = p_id
+			   AND CASE WHEN f.field = ANY (p_fields) THEN p_sealed[array_position(p_fields, f.field)] IS NULL
+			            ELSE p_replace END
+			RETURNING f.field
+		)
+		SELECT array_agg(g.field ORDER BY g.field) INTO v_removed FROM gone g;
+		WITH kept AS (
+			INSERT INTO sigsentry.credential AS f (tenant_id, channel_id, field, sealed)
+			SELECT channel_update.tenant_id, p_id, n.field, n.sealed
+			  FROM unnest(p_fields, p_sealed) AS n (field, sealed)
+			 WHERE n.sealed IS NOT NULL
+			    ON CONFLICT ON CONSTRAINT credential_pkey DO UPDATE
+			   SET sealed = excluded.sealed,
+			       previous_sealed = CASE WHEN f.field = 'hmacSecret' AND p_overlap_s > 0 THEN f.sealed END,
+			       previous_until = CASE WHEN f.field = 'hmacSecret' AND p_overlap_s > 0
+			                             THEN now() + make_interval(secs => p_overlap_s) END
+			RETURNING f.field
+		)
+		SELECT array_agg(k.field ORDER BY k.field) INTO v_written FROM kept k;
+	END IF;
+	IF v_new IS NOT DISTINCT FROM v_old AND v_removed IS NULL AND v_written IS NULL THEN
+		RETURN;
 	END IF;
 	UPDATE sigsentry.channel AS c
 	   SET name = v_new.name, severity_threshold = v_new.severity_threshold, is_active = v_new.is_active,
@@ -90,9 +101,8 @@ BEGIN
 	  FROM jsonb_each(sigsentry.channel_audit(v_old)) o
 	  JOIN jsonb_each(sigsentry.channel_audit(v_new)) n USING (key)
 	 WHERE o.value <> n.value;
-	IF p_fields IS NOT NULL THEN
-		v_after := coalesce(v_after, '{}') || jsonb_build_object('credentials', p_fields);
-	END IF;
+	v_after := coalesce(v_after, '{}')
+	           || jsonb_strip_nulls(jsonb_build_object('credentials', v_written, 'credentialsRemoved', v_removed));
 	INSERT INTO sigsentry.audit (id, tenant_id, actor_kind, actor, action, object_kind, object_id, before, after)
 	VALUES (p_call, channel_update.tenant_id, 'key', channel_update.key_id::text, 'channel.update', 'channel', p_id::text,
 	        coalesce(v_before, '{}'), v_after);

@@ -273,7 +273,8 @@ def test_all_fields_change_in_one_row_of_the_audit(db, api, home):
 
 @pytest.mark.parametrize("change", [
     {}, {"name": "hook"}, {"threshold": 1}, {"active": True}, {"destination": "example.com"},
-    {"name": "hook", "threshold": 1, "active": True, "destination": "example.com"}], ids=str)
+    {"name": "hook", "threshold": 1, "active": True, "destination": "example.com"},
+    {"sealed": {"unheard": None}}, {"sealed": {}}], ids=str)
 def test_what_is_so_already_writes_nothing(db, api, home, change):
     channel = webhook(api, home.digest)
     before = everything(db, home.tenant)
@@ -327,18 +328,18 @@ def test_switched_off_by_hand_there_is_no_reason(db, api, home):
 # ---- credentials ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sealed,replace,expected", [
-    ({"url": b"U", "authHeader": b"A"}, True, {"url": b"U", "authHeader": b"A"}),
-    ({"url": b"U"}, True, {"url": b"U"}),
-    ({"url": b"U", "authHeader": None}, True, {"url": b"U"}),
-    ({"authHeader": b"A"}, False, {**URL, "authHeader": b"A"}),
-    ({"authHeader": None}, False, {"url": b"url", "hmacSecret": b"hmac"}),
-    ({"hmacSecret": None}, False, {"url": b"url", "authHeader": b"auth"}),
-    ({"hmacSecret": None, "authHeader": b"A"}, False, {"url": b"url", "authHeader": b"A"}),
-    ({"url": b"url"}, False, URL),
+@pytest.mark.parametrize("sealed,replace,expected,written,removed", [
+    ({"url": b"U", "authHeader": b"A"}, True, {"url": b"U", "authHeader": b"A"}, ["authHeader", "url"], ["hmacSecret"]),
+    ({"url": b"U"}, True, {"url": b"U"}, ["url"], ["authHeader", "hmacSecret"]),
+    ({"url": b"U", "authHeader": None}, True, {"url": b"U"}, ["url"], ["authHeader", "hmacSecret"]),
+    ({"authHeader": b"A"}, False, {**URL, "authHeader": b"A"}, ["authHeader"], []),
+    ({"authHeader": None}, False, {"url": b"url", "hmacSecret": b"hmac"}, [], ["authHeader"]),
+    ({"hmacSecret": None}, False, {"url": b"url", "authHeader": b"auth"}, [], ["hmacSecret"]),
+    ({"hmacSecret": None, "authHeader": b"A"}, False, {"url": b"url", "authHeader": b"A"}, ["authHeader"], ["hmacSecret"]),
+    ({"url": b"url"}, False, URL, ["url"], []),
 ], ids=str)
-def test_credentials_are_replaced_removed_and_kept(db, api, home, sealed, replace, expected):
-    """A PUT replaces all, a PATCH the named ones."""
+def test_credentials_are_replaced_removed_and_kept(db, api, home, sealed, replace, expected, written, removed):
+    """A PUT replaces all, a PATCH the named ones; the audit trail says which were written and which went, and no value."""
     channel, bystander = webhook(api, home.digest), webhook(api, home.digest)
     old = row_of(db, home.tenant, channel)
     assert update(api, home.digest, channel, sealed=sealed, replace=replace, overlap=0)["status"] == "ok"
@@ -347,7 +348,9 @@ def test_credentials_are_replaced_removed_and_kept(db, api, home, sealed, replac
     new = row_of(db, home.tenant, channel)
     assert new["updated_at"] > old["updated_at"]
     assert new == {**old, "updated_at": new["updated_at"]}
-    assert len(audit_of(db, home.tenant, "channel.update")) == 1
+    (a,) = audit_of(db, home.tenant, "channel.update")
+    assert a["before"] == {}
+    assert a["after"] == {k: v for k, v in (("credentials", written), ("credentialsRemoved", removed)) if v}
 
 
 def test_a_field_that_was_not_there_is_added(db, api, home):
