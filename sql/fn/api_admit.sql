@@ -31,6 +31,7 @@ BEGIN
 	  FROM sigsentry.key_check(p_digest, p_project, p_project_bad, p_permission, p_need_project) k
 	  LEFT JOIN sigsentry.plan l ON l.name = k.plan;
 	IF status IN ('unauthorized', 'key_revoked', 'key_expired') THEN
+		rate_limit := NULL;
 		RETURN;
 	END IF;
 

@@ -197,7 +197,7 @@ def test_a_key_that_is_no_good_is_told_no_limit(db, api, key, status):
         db.rows("UPDATE sigsentry.api_key SET expires_at = now() WHERE id = %s", k.id)
     row = take(api, k)
     assert row["status"] == status
-    assert {row[c] for c in ("granted", "remaining", "reset_s", "reset_ms", "channel_type")} == {None}
+    assert {row[c] for c in ("rate_limit", "granted", "remaining", "reset_s", "reset_ms", "channel_type")} == {None}
     assert rows_of(db, k) == []
 
 
