@@ -91,6 +91,11 @@ def query(name):
     return re.sub(r"\$\d+", "%s", text.replace("%", "%%"))
 
 
+def call_id():
+    """A version 7 UUID, as the worker makes one for each call: it becomes the audit row's, and those are in order by it."""
+    return uuid.UUID(int=(time.time_ns() // 1000000 << 80) | (7 << 76) | (2 << 62) | uuid.uuid4().int & ((1 << 62) - 1))
+
+
 def call(conn, name, *args):
     """Send sql/q/${name}.sql in the session ${conn}; answers its row as a dict."""
     return Database(conn).row(query(name), *args)
@@ -111,16 +116,16 @@ def create(conn, digest, project=None, channel=None, kind="slack", name="#alerts
                 location or "/v1/config/notifications/%s" % channel)
 
 
-def update(conn, digest, channel, project=None, call_id=None, name=None, threshold=None, active=None, destination=None,
+def update(conn, digest, channel, project=None, call_as=None, name=None, threshold=None, active=None, destination=None,
            sealed=None, replace=False, overlap=86400):
     """api.channel_update; ${sealed} is a dict of credential fields, None: all stay."""
     fields, values = (None, None) if sealed is None else (list(sealed), list(sealed.values()))
-    return call(conn, "api_channel_update", digest, project, channel, call_id or uuid.uuid4(), name, threshold, active,
+    return call(conn, "api_channel_update", digest, project, channel, call_as or call_id(), name, threshold, active,
                 destination, fields, values, replace, overlap)
 
 
-def delete(conn, digest, channel, project=None, call_id=None):
-    return call(conn, "api_channel_delete", digest, project, channel, call_id or uuid.uuid4())
+def delete(conn, digest, channel, project=None, call_as=None):
+    return call(conn, "api_channel_delete", digest, project, channel, call_as or call_id())
 
 
 def get(conn, digest, channel, project=None):

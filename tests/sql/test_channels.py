@@ -1,5 +1,4 @@
 """Goal: channels are read, changed and deleted by the contract: who reaches which, all of a change or nothing, and on record."""
-import datetime
 import json
 import re
 import uuid
@@ -7,7 +6,8 @@ import uuid
 import pytest
 from psycopg2 import errors
 
-from conftest import (Database, Waiting, admit, at_once, audit_of, call, create, delete, get, scans, tenant_wide, update)
+from conftest import (Database, Waiting, admit, at_once, audit_of, call, call_id, create, delete, get, scans, tenant_wide,
+                      update)
 
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 URL = {"url": b"url", "authHeader": b"auth", "hmacSecret": b"hmac"}
@@ -122,8 +122,8 @@ def test_faults_of_the_key_come_first(db, api, home, name):
 
     def act(digest, project=None):
         args = {"channel_get": (channel,), "channel_list": (True, None, None), "settings_get": (),
-                "channel_delete": (channel, uuid.uuid4()), "settings_set": (uuid.uuid4(), 0),
-                "channel_update": (channel, uuid.uuid4(), "x", 0, False, "x", ["url"], [b"x"], True, 1)}[name]
+                "channel_delete": (channel, call_id()), "settings_set": (call_id(), 0),
+                "channel_update": (channel, call_id(), "x", 0, False, "x", ["url"], [b"x"], True, 1)}[name]
         row = call(api, "api_" + name, digest, project, *args)
         if row["status"] != "ok":
             assert row.get("data") is None and row.get("total") is None
@@ -242,9 +242,9 @@ def test_the_list_shows_what_get_shows(api, home):
     ({"destination": "example.org"}, {"destination": "example.org"}, "destination", "example.com", "example.org"),
 ], ids=str)
 def test_a_field_changes_alone(db, api, home, change, column, field, before, after):
-    channel, bystander, call_id = webhook(api, home.digest), webhook(api, home.digest), uuid.uuid4()
+    channel, bystander, call_as = webhook(api, home.digest), webhook(api, home.digest), call_id()
     old, other = row_of(db, home.tenant, channel), row_of(db, home.tenant, bystander)
-    row = update(api, home.digest, channel, call_id=call_id, **change)
+    row = update(api, home.digest, channel, call_as=call_as, **change)
     assert row == {"status": "ok", "key_id": home.key, "tenant_id": home.tenant, "project_id": home.project}
     new = row_of(db, home.tenant, channel)
     assert new["updated_at"] > old["updated_at"]
@@ -253,7 +253,7 @@ def test_a_field_changes_alone(db, api, home, change, column, field, before, aft
     assert credentials(db, home.tenant, channel) == alone(URL)
     (a,) = audit_of(db, home.tenant, "channel.update")
     assert (a["id"], a["actor_kind"], a["actor"], a["object_kind"], a["object_id"]) == (
-        call_id, "key", str(home.key), "channel", str(channel))
+        call_as, "key", str(home.key), "channel", str(channel))
     assert (a["before"], a["after"]) == ({field: before}, {field: after})
 
 
@@ -398,23 +398,23 @@ def test_what_ends_an_overlap(db, api, home):
 
 def test_a_repeated_update_changes_nothing_twice(db, api, home):
     """A worker that lost its connection at COMMIT calls again; somebody else's later change stays."""
-    channel, call_id = webhook(api, home.digest), uuid.uuid4()
+    channel, call_as = webhook(api, home.digest), call_id()
     change = {"name": "n", "sealed": {"hmacSecret": b"2"}, "overlap": 60}
-    first = update(api, home.digest, channel, call_id=call_id, **change)
+    first = update(api, home.digest, channel, call_as=call_as, **change)
     before = everything(db, home.tenant)
-    assert update(api, home.digest, channel, call_id=call_id, **change) == first
+    assert update(api, home.digest, channel, call_as=call_as, **change) == first
     assert everything(db, home.tenant) == before
     update(api, home.digest, channel, name="later")
     before = everything(db, home.tenant)
-    assert update(api, home.digest, channel, call_id=call_id, **change) == first
+    assert update(api, home.digest, channel, call_as=call_as, **change) == first
     assert everything(db, home.tenant) == before
     assert row_of(db, home.tenant, channel)["name"] == "later"
 
 
 def test_two_at_once_with_one_call_are_one(db, session, api, home):
-    channel, call_id = webhook(api, home.digest), uuid.uuid4()
+    channel, call_as = webhook(api, home.digest), call_id()
     conns = [session("sigsentry_api") for _ in range(4)]
-    answers = at_once(conns, lambda conn: update(conn, home.digest, channel, call_id=call_id, sealed={"hmacSecret": b"2"}))
+    answers = at_once(conns, lambda conn: update(conn, home.digest, channel, call_as=call_as, sealed={"hmacSecret": b"2"}))
     assert [a["status"] for a in answers] == ["ok"] * 4
     assert credentials(db, home.tenant, channel)["hmacSecret"] == (b"2", b"hmac", 86400)
     assert len(audit_of(db, home.tenant, "channel.update")) == 1
@@ -498,20 +498,20 @@ def test_updates_of_two_channels_do_not_wait_for_each_other(session, api, home):
 
 
 def test_a_delete(db, api, home):
-    channel, stays, call_id = webhook(api, home.digest), webhook(api, home.digest), uuid.uuid4()
-    row = delete(api, home.digest, channel, call_id=call_id)
+    channel, stays, call_as = webhook(api, home.digest), webhook(api, home.digest), call_id()
+    row = delete(api, home.digest, channel, call_as=call_as)
     assert row == {"status": "ok", "key_id": home.key, "tenant_id": home.tenant, "project_id": home.project}
     now = everything(db, home.tenant)
     assert [c["id"] for c in now["channel"]] == [stays]
     assert {c["channel_id"] for c in now["credential"]} == {stays} and len(now["credential"]) == 3
     (a,) = audit_of(db, home.tenant, "channel.delete")
     assert (a["id"], a["actor_kind"], a["actor"], a["object_kind"], a["object_id"], a["after"]) == (
-        call_id, "key", str(home.key), "channel", str(channel), None)
+        call_as, "key", str(home.key), "channel", str(channel), None)
     assert a["before"] == {"type": "webhook", "name": "hook", "destination": "example.com", "severityThreshold": "high",
                            "isActive": True}
     assert get(api, home.digest, channel)["status"] == "not_found"
     assert update(api, home.digest, channel, name="x")["status"] == "not_found"
-    assert delete(api, home.digest, channel, call_id=call_id) == row             # the same call, once more
+    assert delete(api, home.digest, channel, call_as=call_as) == row             # the same call, once more
     assert delete(api, home.digest, channel)["status"] == "not_found"            # another call
     assert everything(db, home.tenant) == now
 
@@ -525,10 +525,10 @@ def test_a_delete_makes_room(api, home):
 
 
 def test_the_call_of_another_tenant_says_nothing(db, api, home):
-    channel, call_id = webhook(api, home.digest), uuid.uuid4()
-    delete(api, home.digest, channel, call_id=call_id)
+    channel, call_as = webhook(api, home.digest), call_id()
+    delete(api, home.digest, channel, call_as=call_as)
     tenant = db.tenant()
-    assert delete(api, db.key(tenant, db.project(tenant))[0], channel, call_id=call_id)["status"] == "not_found"
+    assert delete(api, db.key(tenant, db.project(tenant))[0], channel, call_as=call_as)["status"] == "not_found"
 
 
 def test_two_deletes_at_once(db, session, api, home):
@@ -558,22 +558,22 @@ def settings(conn, digest, project=None):
     return row["data"]
 
 
-def set_settings(conn, digest, threshold, project=None, call_id=None):
-    return call(conn, "api_settings_set", digest, project, call_id or uuid.uuid4(), threshold)
+def set_settings(conn, digest, threshold, project=None, call_as=None):
+    return call(conn, "api_settings_set", digest, project, call_as or call_id(), threshold)
 
 
 def test_settings(db, api, home, org):
     """One default per tenant; no project is needed, and channels that are there stay as they are."""
-    channel, call_id, other = webhook(api, home.digest), uuid.uuid4(), db.tenant()
+    channel, call_as, other = webhook(api, home.digest), call_id(), db.tenant()
     old = row_of(db, home.tenant, channel)
     for digest, project in ((home.digest, None), (home.digest, home.project), (org, None), (org, home.project)):
         assert settings(api, digest, project) == '{"defaultSeverityThreshold":"high"}'
-    row = set_settings(api, org, 3, call_id=call_id)
+    row = set_settings(api, org, 3, call_as=call_as)
     assert row.pop("key_id") != home.key
     assert row == {"status": "ok", "tenant_id": home.tenant, "project_id": None}
     assert settings(api, home.digest) == settings(api, org) == '{"defaultSeverityThreshold":"low"}'
     (a,) = audit_of(db, home.tenant, "settings.update")
-    assert (a["id"], a["actor_kind"], a["object_kind"], a["object_id"]) == (call_id, "key", "settings", str(home.tenant))
+    assert (a["id"], a["actor_kind"], a["object_kind"], a["object_id"]) == (call_as, "key", "settings", str(home.tenant))
     assert (a["before"], a["after"]) == ({"defaultSeverityThreshold": "high"}, {"defaultSeverityThreshold": "low"})
     assert row_of(db, home.tenant, channel) == old
     assert db.value("SELECT default_severity FROM sigsentry.tenant WHERE id = %s", other) == 1
@@ -585,11 +585,11 @@ def test_settings_that_are_so_already_write_nothing(db, api, home):
 
 
 def test_the_same_settings_call_once_more(db, api, home):
-    call_id = uuid.uuid4()
+    call_as = call_id()
     for _ in range(2):
-        assert set_settings(api, home.digest, 0, call_id=call_id)["status"] == "ok"
+        assert set_settings(api, home.digest, 0, call_as=call_as)["status"] == "ok"
     assert set_settings(api, home.digest, 2)["status"] == "ok"
-    assert set_settings(api, home.digest, 0, call_id=call_id)["status"] == "ok"
+    assert set_settings(api, home.digest, 0, call_as=call_as)["status"] == "ok"
     assert settings(api, home.digest) == '{"defaultSeverityThreshold":"medium"}'
     assert len(audit_of(db, home.tenant, "settings.update")) == 2
 

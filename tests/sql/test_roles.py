@@ -5,7 +5,7 @@ import uuid
 import pytest
 from psycopg2 import errors
 
-from conftest import Database, admit, call, create, delete, get, update, until
+from conftest import Database, admit, call, call_id, create, delete, get, update, until
 
 ROLES = ["sigsentry_api", "sigsentry_courier"]
 SCHEMAS = ["sigsentry", "api", "admin", "courier"]
@@ -161,7 +161,7 @@ def test_the_api_role_can_do_its_work(db, api, home):
         "channel_get": lambda: get(api, home.digest, channel)["status"] == "ok",
         "channel_update": lambda: update(api, home.digest, channel, sealed={"webhookUrl": b"new"})["status"] == "ok",
         "settings_get": lambda: call(api, "api_settings_get", home.digest, None)["status"] == "ok",
-        "settings_set": lambda: call(api, "api_settings_set", home.digest, None, uuid.uuid4(), 3)["status"] == "ok",
+        "settings_set": lambda: call(api, "api_settings_set", home.digest, None, call_id(), 3)["status"] == "ok",
         "channel_delete": lambda: delete(api, home.digest, channel)["status"] == "ok",
         "metrics": lambda: len(Database(api).rows("SELECT * FROM api.metrics()")) > 0,
     }
