@@ -125,7 +125,10 @@ def test_room_after_a_deletion():
 
 def test_downgrade_and_upgrade():
     """From the next request on, either way; what is there stays."""
-    place = stack.Place("business")
+    # of few writes a minute, so that workers hold no blocks of permits that the smaller plan does not have
+    roomy = "roomy" + stack.secret()[-8:]
+    stack.ctl("plan", "set", roomy, "--channels", "unlimited", "--reads-per-minute", "100", "--writes-per-minute", "100")
+    place = stack.Place(roomy)
     with Client(place.key) as c:
         ids = [created(c.post(channel())) for _ in range(5)]
         stack.ctl("tenant", "set-plan", place.tenant, "--plan", "starter")
