@@ -123,6 +123,8 @@ take_page(struct call *c, struct store_page *page)
 	page->page = 1;
 	page->limit = LIMIT_DEFAULT;
 	page->with_inactive = false;
+	if (c->caller.project_is_bad)
+		return; /* that answers alone */
 	has_page = query_int(c, "page", 1, PAGE_MAX, &page->page);
 	has_limit = query_int(c, "limit", 1, LIMIT_MAX, &page->limit);
 	(void)query_bool(c, "includeInactive", &page->with_inactive);

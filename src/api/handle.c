@@ -49,11 +49,12 @@ take_route(struct call *c)
 	return (c->route != NULL);
 }
 
-/* The form of {id} in the path. */
+/* The form of {id} in the path; no word about it to one who named no project. */
 static void
 take_id(struct call *c)
 {
-	if (c->id_text.ptr == NULL || uuid_parse(c->id_text, &c->id) == ERR_OK)
+	if (c->caller.project_is_bad || c->id_text.ptr == NULL ||
+	    uuid_parse(c->id_text, &c->id) == ERR_OK)
 		return;
 	issue_add(&c->issues, "path.id", ISSUE_FORMAT,
 	    "the id in the path must be a channel's id, a UUID such as "
@@ -146,10 +147,12 @@ parse_body(struct call *c)
 	}
 }
 
-/* Idempotency-Key: never twice, and well-formed where it counts. */
+/* Idempotency-Key: never twice, and well-formed where it counts; an earlier fault answers alone. */
 static void
 take_once(struct call *c)
 {
+	if (c->caller.project_is_bad || c->id_is_bad)
+		return;
 	if (c->in->idempotency_key_repeated)
 		issue_add(&c->issues, "header.Idempotency-Key", ISSUE_DUPLICATE,
 		    "Idempotency-Key was sent more than once; send it once");
