@@ -28,6 +28,7 @@ DECLARE
 	v_after jsonb;
 	v_written text[];
 	v_removed text[];
+	v_at timestamptz;
 BEGIN
 	SELECT k.status, k.key_id, k.tenant_id, k.project_id, k.kind
 	  INTO status, key_id, tenant_id, project_id, v_kind
@@ -56,6 +57,8 @@ BEGIN
 		RETURN;
 	END IF;
 
+	-- Not now(): a change that waited for the lock is later than the one that it waited for.
+	v_at := clock_timestamp();
 	v_new := v_old;
 	v_new.name := coalesce(p_name, v_old.name);
 	v_new.severity_threshold := coalesce(p_threshold, v_old.severity_threshold);
@@ -83,7 +86,7 @@ BEGIN
 			   SET sealed = excluded.sealed,
 			       previous_sealed = CASE WHEN f.field = 'hmacSecret' AND p_overlap_s > 0 THEN f.sealed END,
 			       previous_until = CASE WHEN f.field = 'hmacSecret' AND p_overlap_s > 0
-			                             THEN now() + make_interval(secs => p_overlap_s) END
+			                             THEN v_at + make_interval(secs => p_overlap_s) END
 			RETURNING f.field
 		)
 		SELECT array_agg(k.field ORDER BY k.field) INTO v_written FROM kept k;
@@ -93,7 +96,7 @@ BEGIN
 	END IF;
 	UPDATE sigsentry.channel AS c
 	   SET name = v_new.name, severity_threshold = v_new.severity_threshold, is_active = v_new.is_active,
-	       disabled_reason = v_new.disabled_reason, destination = v_new.destination, updated_at = now()
+	       disabled_reason = v_new.disabled_reason, destination = v_new.destination, updated_at = v_at
 	 WHERE c.tenant_id = channel_update.tenant_id AND c.id = p_id;
 
 	SELECT jsonb_object_agg(o.key, o.value), jsonb_object_agg(n.key, n.value)
