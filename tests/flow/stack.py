@@ -32,6 +32,7 @@ import openapi
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PATH = "/v1/config/notifications"
 WRITE = ("config:write",)
+BOTH = ("config:read", "config:write")
 ISSUE_CODES = {
     "required", "type", "enum", "length", "format", "host",
     "unknown", "readonly", "reserved", "duplicate", "json",
@@ -177,14 +178,31 @@ def database():
         link.close()
 
 
+_own = threading.local()
+
+
+def own_cursor(anew=False):
+    """A cursor of this thread's kept session, in which each statement is a transaction."""
+    if anew or getattr(_own, "link", None) is None:
+        _own.link = psycopg2.connect(env("SIGSENTRY_DSN"))
+        _own.link.autocommit = True
+    return _own.link.cursor()
+
+
 def sql(text, *params):
     """All rows that a statement gives, as a list of dicts ([] where it gives none)."""
-    with database() as cursor:
+    try:
+        cursor = own_cursor()
         cursor.execute(text, params)
-        if cursor.description is None:
-            return []
-        names = [c.name for c in cursor.description]
-        return [dict(zip(names, row)) for row in cursor.fetchall()]
+    except (psycopg2.OperationalError, psycopg2.InterfaceError):
+        if not hasattr(_own, "link") or not _own.link.closed:
+            raise
+        cursor = own_cursor(anew=True)  # the database was started anew meanwhile
+        cursor.execute(text, params)
+    if cursor.description is None:
+        return []
+    names = [c.name for c in cursor.description]
+    return [dict(zip(names, row)) for row in cursor.fetchall()]
 
 
 def channel_row(channel):
@@ -213,8 +231,11 @@ def audit_rows(object_id):
 
 
 def add_tenant_wide_channel(tenant):
+    """A channel of the whole tenant; its id."""
+    made = str(uuid.uuid4())
     sql("INSERT INTO sigsentry.channel (tenant_id, id, project_id, type, name, severity_threshold, destination)"
-        " VALUES (%s, %s, NULL, 'slack', 'tenant-wide', 1, 'hooks.slack.com')", tenant, str(uuid.uuid4()))
+        " VALUES (%s, %s, NULL, 'slack', 'tenant-wide', 1, 'hooks.slack.com')", tenant, made)
+    return made
 
 
 PROJECT_LOCK = "SELECT 1 FROM sigsentry.project WHERE id = %s FOR UPDATE"
@@ -415,6 +436,38 @@ def channel(name="#engineering-alerts", **changes):
     }
     body.update(changes)
     return {k: v for k, v in body.items() if v is not None}
+
+
+CREDENTIALS = {
+    "slack": {"webhookUrl": "https://hooks.slack.com/services/T1/B1/%s"},
+    "teams": {"webhookUrl": "https://contoso.webhook.office.com/webhookb2/%s"},
+    "discord": {"webhookUrl": "https://discord.com/api/webhooks/1/%s"},
+    "google_chat": {"webhookUrl": "https://chat.googleapis.com/v1/spaces/A/messages?key=%s"},
+    "webhook": {"url": "https://example.com/%s", "authHeader": "Bearer %s", "hmacSecret": "%s"},
+    "email": {"recipients": "%s@example.com, b%s@example.com"},
+}
+DESTINATIONS = {"slack": "hooks.slack.com", "teams": "contoso.webhook.office.com", "discord": "discord.com",
+                "google_chat": "chat.googleapis.com", "webhook": "example.com", "email": "2 recipients"}
+
+
+def credentials_of(kind):
+    """Good credentials of a type: every field, a new secret in each."""
+    return {field: form.replace("%s", secret(field[:4])) for field, form in CREDENTIALS[kind].items()}
+
+
+def of_kind(kind, name="n", **changes):
+    """The body of a create of this type, with every credential field."""
+    return channel(name, **{"type": kind, "credentials": credentials_of(kind), **changes})
+
+
+def at(channel_id):
+    """The path of a channel."""
+    return "%s/%s" % (PATH, channel_id)
+
+
+def shown(client, channel_id, **options):
+    """The channel as a GET shows it."""
+    return ok(client.send("GET", at(channel_id), **options), 200)
 
 
 class RawTls:
