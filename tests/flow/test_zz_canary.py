@@ -16,13 +16,14 @@ import secrets
 import shutil
 import subprocess
 import threading
+import uuid
 
 import httpx
 import pytest
 
 import sealed
 import stack
-from stack import CANARY, PATH, Client, RawTls, channel, raw_request, secret
+from stack import CANARY, PATH, Client, RawTls, at, channel, raw_request, secret
 from test_pool import pools  # noqa: F401: a fixture
 
 # Only ever in credentials, so that it may be in no worker's memory either.
@@ -64,6 +65,50 @@ def refused_bodies(mark):
         b"{'hmacSecret':'%s'}",
     ]
     return bodies + [t.replace(b"%s", mark.encode()) for t in texts]
+
+
+def good_changes(made, mark):
+    """Changes that pass, of a channel of each type in ${made}: (method, path, body) with the mark in every field."""
+    requests = []
+    for kind, path in made.items():
+        body, = [b for b in credentials_of_all_types(mark) if b["type"] == kind]
+        requests += [(m, path, {"credentials": body["credentials"]}) for m in ("PUT", "PATCH")]
+    for field in ("hmacSecret", "authHeader"):
+        requests.append(("PATCH", made["webhook"], {"credentials": {field: mark}}))
+    requests.append(("PATCH", made["webhook"], {"credentials": {"hmacSecret": mark}, "hmacOverlapSeconds": 0}))
+    return requests
+
+
+def refused_changes(made, mark):
+    """Changes that are refused, whose fault stands beside the mark or in it."""
+    requests = []
+    for method in ("PUT", "PATCH"):
+        for kind, path in made.items():
+            body, = [b for b in credentials_of_all_types(mark) if b["type"] == kind]
+            good = {"credentials": body["credentials"]}
+            bodies = [dict(good, name=""), dict(good, severityThreshold=mark), dict(good, isActive=mark), dict(good, id=mark),
+                      dict(good, type=mark), dict(good, destination=mark), dict(good, extra=mark),
+                      {"credentials": dict(body["credentials"], other=mark)}, {"credentials": mark}, [mark], {}]
+            requests += [(method, path, b) for b in bodies]
+            requests += [(method, target, good) for target in (at(uuid.uuid4()), PATH + "/x", PATH + "/settings")]
+        hook = [
+            {"url": "https://example.com/" + mark}, {"url": "https://example.com/%s#x" % mark}, {"hmacSecret": mark * 30},
+            {"authHeader": mark + "\n"}, {"hmacSecret": [mark]}, {"url": None, "hmacSecret": mark},
+            {"hmacSecret": mark, "webhookUrl": mark}]
+        # the first of them is the full set of a PUT
+        requests += [(method, made["webhook"], {"credentials": c}) for c in hook[method == "PUT":]]
+        requests.append((method, made["webhook"], {"credentials": {"url": "https://example.com/" + mark, "hmacSecret": mark},
+                                                   "hmacOverlapSeconds": mark}))
+        requests += [(method, made["webhook"], t.replace(b"%s", mark.encode())) for t in (
+            b'{"credentials":{"hmacSecret":"%s","hmacSecret":"%s"}}', b'{"credentials":{"hmacSecret":"%s', b'"%s"',
+            b'{"credentials":{"hmacSecret":"%s\\ud800"}}', b'{"hmacSecret":"%s\xff"}')]
+    requests += [("PUT", PATH + "/settings", b) for b in ({"defaultSeverityThreshold": mark}, [mark], {"hmacSecret": mark})]
+    return [r for r in requests if r[:2] != ("PATCH", PATH + "/settings")]
+
+
+def one_of_each(client, key):
+    """{type: path of a new channel}."""
+    return {b["type"]: at(stack.created(client.post(b, key=key))) for b in credentials_of_all_types(secret("old"))}
 
 
 def keys_with(mark):
@@ -147,6 +192,19 @@ def send_traffic():
         # large, but within the limit: where does nginx keep it meanwhile?
         text = json.dumps(good).encode()
         stack.created(c.post(text + b" " * (65536 - len(text)), key=place.key))
+        made = one_of_each(c, place.key)
+        for method, path, body in good_changes(made, secret("changed")):
+            stack.ok(c.send(method, path, body, key=place.key), 200)
+        for method, path, body in refused_changes(made, secret("unchanged")):
+            assert 400 <= c.send(method, path, body, key=place.key).status < 500, (method, path, body)
+        wide = at(stack.add_tenant_wide_channel(place.tenant))
+        for method, path, body in good_changes(made, secret("not-mine"))[:6] + [("PUT", wide, good), ("PATCH", wide, good)]:
+            for key in keys_with(CANARY)[:3] + [reader, full.key]:
+                assert c.send(method, path, body, key=key).status in (401, 403, 404)
+            c.send(method, path, body, key=place.key, content_type="text/plain")
+            c.send(method, path, body, key=place.key, project=CANARY)
+        for method in ("GET", "DELETE"):
+            c.send(method, made["slack"], {"credentials": secret("body")}, key=place.key)
     broken = [
         raw_request("ss_secret_" + CANARY, headers=[("X-Long", secret("long") * 3000)]),
         raw_request(None, headers=[("Authorization", "Bearer ss_secret_" + CANARY * 3000)]),
@@ -163,6 +221,8 @@ def send_traffic():
             t.reply()
     with RawTls() as t:  # cut, and closed at once
         t.send(raw_request(place.key, good)[:-20])
+    with RawTls() as t:
+        t.send(raw_request(place.key, {"credentials": good["credentials"]}, method="PUT", path=made["discord"])[:-20])
     with RawTls(plain=True) as t:
         t.send(raw_request("ss_secret_" + CANARY, good))
         t.reply()
@@ -289,17 +349,21 @@ def memory_places(pid, mark):
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root reads the memory of other processes")
 
 
-def many(key, bodies, times=4, threads=8):
-    """All of the bodies several times from several clients, so that each worker gets of each."""
+def many_requests(key, requests, times=4, threads=8):
+    """All of the requests several times from several clients, so that each worker gets of each."""
     def work():
         with Client(key) as c:
-            for body in bodies * times:
-                c.post(body)
+            for method, path, body in requests * times:
+                c.send(method, path, body)
     pool = [threading.Thread(target=work) for _ in range(threads)]
     for t in pool:
         t.start()
     for t in pool:
         t.join()
+
+
+def many(key, bodies):
+    many_requests(key, [("POST", PATH, body) for body in bodies])
 
 
 def unrelated(key):
@@ -327,14 +391,20 @@ def test_the_memory_search_finds():
 
 
 @needs_root
-@pytest.mark.parametrize("which", ["created", "refused"])
+@pytest.mark.parametrize("which", ["created", "refused", "changed", "unchanged"])
 def test_no_worker_remembers(shared, which):
     """Once a request has ended its credentials are in no worker's memory, in success and in refusal."""
     if is_sanitized(stack.settled_workers()[0]):
         pytest.skip("AddressSanitizer keeps freed memory")
     mark = MEMORY + which
-    bodies = credentials_of_all_types(mark) if which == "created" else refused_bodies(mark)
-    many(shared.key, bodies, times=2 if which == "created" else 1)
+    if which in ("created", "refused"):
+        bodies = credentials_of_all_types(mark) if which == "created" else refused_bodies(mark)
+        requests = [("POST", PATH, b) for b in bodies]
+    else:
+        with Client(shared.key) as c:
+            made = one_of_each(c, shared.key)
+        requests = good_changes(made, mark) if which == "changed" else refused_changes(made, mark)
+    many_requests(shared.key, requests, times=2 if which in ("created", "changed") else 1)
     for _ in range(5):
         unrelated(shared.key)
         if not leaks(mark):
