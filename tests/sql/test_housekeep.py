@@ -43,7 +43,8 @@ def remember(work, age, n=1):
 def permits(work, age, n=1):
     tenant = uuid.uuid4()
     work.rows("""INSERT INTO sigsentry.permit (tenant_id, key_id, kind, minute, taken, granted)
-                 SELECT %s, gen_random_uuid(), 'read', now() - %s::interval, 1, 1 FROM generate_series(1, %s)""", tenant, age, n)
+                 SELECT %s, gen_random_uuid(), 'read', now() - %s::interval, 1, 1
+                   FROM generate_series(1, %s)""", tenant, age, n)
     return "tenant_id = '%s'" % tenant
 
 
@@ -76,7 +77,8 @@ def test_of_an_ended_overlap_the_old_secret_alone_goes(work):
     tenant = overlaps(work, "0").split(" AND ")[0]
     before = work.rows("SELECT * FROM sigsentry.channel WHERE %s" % tenant)
     housekeep(work)
-    kept = work.rows("SELECT field, sealed, previous_sealed, previous_until FROM sigsentry.credential WHERE %s ORDER BY 1" % tenant)
+    kept = work.rows("""SELECT field, sealed, previous_sealed, previous_until FROM sigsentry.credential
+                         WHERE %s ORDER BY 1""" % tenant)
     assert [(k["field"], bytes(k["sealed"]), k["previous_sealed"], k["previous_until"]) for k in kept] == [
         ("hmacSecret", b"2", None, None), ("url", b"u", None, None)]
     assert work.rows("SELECT * FROM sigsentry.channel WHERE %s" % tenant) == before     # it has not been updated

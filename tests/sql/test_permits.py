@@ -64,7 +64,8 @@ def test_a_block_is_a_hundredth(api, key, limit, block):
 
 
 def test_plans_as_the_contract_has_them(db, api):
-    for plan, reads, writes in (("starter", 120, 60), ("pro", 600, 300), ("business", 6000, 3000), ("enterprise", 60000, 30000)):
+    for plan, reads, writes in (("starter", 120, 60), ("pro", 600, 300), ("business", 6000, 3000),
+                                ("enterprise", 60000, 30000)):
         tenant = db.tenant(plan)
         digest, _ = db.key(tenant, db.project(tenant))
         assert admit(api, digest, kind="read")["rate_limit"] == reads
@@ -81,6 +82,7 @@ def test_to_the_last_permit(api, key):
 def test_the_last_block_is_what_is_left(db, key):
     k = key(10)
     assert [permit_take(db, k, 10, 7) for _ in range(3)] == [(7, 3), (3, 0), (0, 0)]
+    assert permit_take(db, k, 12, 7) == (2, 0)              # what was not given was not counted
     assert permit_take(db, k, 10, 100, "write") == (10, 0)
 
 
@@ -176,7 +178,8 @@ def test_what_is_refused_takes_nothing_but_is_told_the_limit(db, api, key):
     org, _ = db.key(k.tenant, kind="org")
     foreign = db.project(db.tenant())
     for status, args in (("forbidden", (k.digest, None, False, "analysis:create")), ("secret_key_required", (pub,)),
-                         ("missing_project", (org,)), ("wrong_project", (org, foreign)), ("bad_project", (k.digest, None, True))):
+                         ("missing_project", (org,)), ("wrong_project", (org, foreign)),
+                         ("bad_project", (k.digest, None, True))):
         row = admit(api, *args, take=True)
         assert numbers(row) == (status, 5, 0, 5)
         assert row["reset_s"] and row["reset_ms"]

@@ -173,7 +173,8 @@ def test_the_api_role_can_do_its_work(db, api, home):
 def test_the_courier_role_can_do_its_work(db, session):
     conn = session("sigsentry_courier")
     assert [f["name"] for f in functions(db) if f["schema"] == "courier"] == ["housekeep"]
-    until(lambda: call(conn, "courier_housekeep", 1000) == {"done": True, "more": False})     # the stack's own may be at it
+    # the stack's own may be at it
+    until(lambda: call(conn, "courier_housekeep", 1000) == {"done": True, "more": False})
 
 
 def test_the_courier_role_cannot_create(session, home):
