@@ -636,6 +636,23 @@ def test_a_change_under_way_leaves_no_row_of_its_tenant(db, session, plan, act):
         assert db.value("SELECT count(*) FROM sigsentry.%s WHERE tenant_id = %%s" % table, tenant) == 0, table
 
 
+def test_an_old_idempotency_key_and_the_end_of_its_tenant_never_wait_for_each_other(db, session):
+    """A create writes over the old row, then waits for the project, which the delete has: so that takes the row first."""
+    tenant = db.tenant("starter")
+    project = db.project(tenant)
+    digest, _ = db.key(tenant, project)
+    create(db.conn, digest, once=b"k" * 32)
+    db.rows("UPDATE sigsentry.idempotency SET created_at = now() - interval '24 hours' WHERE tenant_id = %s", tenant)
+    holder, owner, conn = session(autocommit=False), session(), session("sigsentry_api")
+    Database(holder).rows("SELECT 1 FROM sigsentry.project WHERE tenant_id = %s FOR UPDATE", tenant)
+    deleter = Waiting(db, owner, lambda: Database(owner).admin("tenant_delete", "ann", tenant))
+    creator = Waiting(db, conn, lambda: create(conn, digest, once=b"k" * 32))
+    holder.rollback()
+    assert deleter.answer()["status"] == "ok"
+    assert creator.answer()["status"] == "wrong_project"
+    assert db.value("SELECT count(*) FROM sigsentry.idempotency WHERE tenant_id = %s", tenant) == 0
+
+
 # ---- plans ---------------------------------------------------------------------------------------
 
 
