@@ -8,7 +8,7 @@
 #define ROUNDS_MAX  1000  /* batches in one minute */
 #define DEADLINE_MS 30000 /* a count of 1,000,000 channels takes a fraction of a second */
 
-void
+int64_t
 house_keep(struct db *db, int64_t now_ms)
 {
 	bool is_done = true, is_more = true;
@@ -21,4 +21,5 @@ house_keep(struct db *db, int64_t now_ms)
 		log_warn("house.fail", LOG_STR("error", err_word(e)));
 	else
 		log_debug("house.done", LOG_INT("batches", n), LOG_INT("mine", is_done ? 1 : 0));
+	return (e == ERR_OK ? HOUSE_EVERY_MS : HOUSE_AGAIN_MS);
 }

@@ -169,10 +169,8 @@ turn(struct courier *c)
 	struct pollfd p = {.fd = c->signal_fd, .events = POLLIN};
 	int64_t now = clock_mono_ms(&c->clock);
 
-	if (now >= c->house_at_ms) {
-		house_keep(c->db, now);
-		c->house_at_ms = now + HOUSE_EVERY_MS;
-	}
+	if (now >= c->house_at_ms)
+		c->house_at_ms = now + house_keep(c->db, now);
 	now = clock_mono_ms(&c->clock);
 	if (poll(&p, 1, now < c->house_at_ms ? (int)(c->house_at_ms - now) : 0) > 0)
 		on_signal(c);
