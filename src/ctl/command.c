@@ -176,22 +176,52 @@ word_count(const struct command *c)
 	return (all);
 }
 
+/* Say that the second word of ${o} is missing, or none that goes with the first. */
+static void
+tell_second(const struct options *o, struct buf *why)
+{
+	const struct slice first = o->words[0];
+	const char *seconds[NCOMMANDS], *near = NULL;
+	size_t i, all, n = 0;
+
+	for (i = 0; i < NCOMMANDS; i++) {
+		if (common_words(o, commands[i].words, &all) > 0)
+			seconds[n++] = strchr(commands[i].words, ' ') + 1;
+	}
+	if (o->nwords > 1) {
+		near = text_nearest(o->words[1], seconds, n);
+		buf_printf(why, "there is no command %.*s %.*s; behind %.*s stands one of",
+		    (int)first.len, first.ptr, (int)o->words[1].len, o->words[1].ptr,
+		    (int)first.len, first.ptr);
+	} else {
+		buf_printf(why, "%.*s wants one more word:", (int)first.len, first.ptr);
+	}
+	for (i = 0; i < n; i++)
+		buf_printf(why, "%s %s", i == 0 ? "" : ",", seconds[i]);
+	if (near != NULL)
+		buf_printf(why, "; did you mean %s?", near);
+}
+
+/* Is ${name} "tenant create" where the words are "create tenant"? */
+static bool
+is_swapped(const struct options *o, const char *name)
+{
+	const char *blank = strchr(name, ' ');
+
+	return (blank != NULL && o->nwords > 1 && slice_eq(o->words[0], slice_of(blank + 1)) &&
+		slice_eq(o->words[1], slice_make(name, (size_t)(blank - name))));
+}
+
 /* Say that the words name no command; ${common} of them begin one. */
 static void
 tell_unknown(const struct options *o, size_t common, struct buf *why)
 {
-	const char *names[NCOMMANDS], *near, *sep = ": ";
+	const char *names[NCOMMANDS], *near;
 	char joined[128];
-	size_t i, all;
+	size_t i;
 
 	if (common > 0) {
-		buf_printf(why, "%.*s wants one more word", (int)o->words[0].len, o->words[0].ptr);
-		for (i = 0; i < NCOMMANDS; i++) {
-			if (common_words(o, commands[i].words, &all) < common)
-				continue;
-			buf_printf(why, "%s%s", sep, strchr(commands[i].words, ' ') + 1);
-			sep = ", ";
-		}
+		tell_second(o, why);
 		return;
 	}
 	for (i = 0; i < NCOMMANDS; i++)
@@ -200,6 +230,8 @@ tell_unknown(const struct options *o, size_t common, struct buf *why)
 	    o->nwords > 1 ? " " : "", o->nwords > 1 ? (int)o->words[1].len : 0,
 	    o->nwords > 1 ? o->words[1].ptr : "");
 	near = text_nearest(slice_of(joined), names, NCOMMANDS);
+	for (i = 0; i < NCOMMANDS && near == NULL; i++)
+		near = is_swapped(o, names[i]) ? names[i] : NULL;
 	buf_printf(why, "there is no command %.*s", (int)o->words[0].len, o->words[0].ptr);
 	if (near != NULL)
 		buf_printf(why, "; did you mean %s?", near);
@@ -285,7 +317,8 @@ command_fit(const struct command *c, struct options *o, struct arena *a, struct 
 		if (i == OPTION_YES)
 			buf_printf(why, "%s cannot be undone; say --yes if you mean it", c->words);
 		else if (need == NEED_WORD)
-			buf_printf(why, "%s needs a word behind it: the %s", c->words, row->what);
+			buf_printf(why, "%s needs a word behind it, %s: %s", c->words, row->value,
+			    row->what);
 		else
 			buf_printf(why, "%s needs --%s: %s", c->words, row->name, row->what);
 		return (ERR_INVALID);

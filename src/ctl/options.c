@@ -11,8 +11,11 @@
 #include "base/uuid.h"
 #include "ctl/when.h"
 #include "domain/apikey.h"
+#include "domain/channel.h"
+#include "domain/severity.h"
 
 #define NUMBER_MAX 2147483647 /* integer of the database */
+#define BEGUN_MIN  3          /* letters that are enough to guess an option from */
 
 static enum err
 convert_uuid(struct arena *a, struct slice text, struct slice *out, const char **why)
@@ -242,6 +245,8 @@ find(struct slice arg, enum option *option, struct slice *value, struct buf *why
 	if (!is_long)
 		name = slice_make(arg.ptr + 1, 1);
 	near = is_long ? text_nearest(name, names, OPTION__MAX) : NULL;
+	for (i = 0; is_long && near == NULL && name.len >= BEGUN_MIN && i < OPTION__MAX; i++)
+		near = slice_starts(slice_of(names[i]), name) ? names[i] : NULL;
 	buf_printf(why, "there is no option %s%.*s", is_long ? "--" : "-", (int)name.len, name.ptr);
 	if (near != NULL)
 		buf_printf(why, "; did you mean --%s?", near);
