@@ -20,6 +20,8 @@
 #include "domain/keyring.h"
 #include "sql_queries.h"
 
+#define COURIER_SEEN_MAX_S 180 /* three of its minutes */
+
 /** What was found of one part. */
 struct finding {
 	bool ok;
@@ -30,7 +32,7 @@ struct finding {
 /** One part of an installation. */
 struct part {
 	const char *name;
-	bool needs_config, needs_database;
+	bool needs_config, needs_database, needs_schema;
 	void (*look)(const struct ctl *ctl, struct finding *f);
 };
 
@@ -254,14 +256,42 @@ look_socket(const struct ctl *ctl, struct finding *f)
 				     "and look at its log");
 }
 
+/* A courier counts once a minute, whichever it is. */
+static void
+look_courier(const struct ctl *ctl, struct finding *f)
+{
+	struct db_rows *rows = NULL;
+	int64_t ago_s = -1;
+	enum err e;
+
+	e = db_call(ctl->db, &Q_COURIER_SEEN, NULL, 0, ctl_deadline(CTL_DEADLINE_MS), &rows);
+	if (e != ERR_OK) {
+		buf_printf(&f->message, "%s", db_last_error(ctl->db));
+		db_rows_free(rows);
+		return;
+	}
+	if (db_nrows(rows) == 1)
+		ago_s = db_int(rows, 0, 0, -1);
+	db_rows_free(rows);
+	f->ok = ago_s >= 0 && ago_s < COURIER_SEEN_MAX_S;
+	if (ago_s < 0)
+		buf_printf(&f->message, "none has worked on this database yet");
+	else
+		buf_printf(&f->message, "one did its chores %lld s ago", (long long)ago_s);
+	if (!f->ok)
+		buf_printf(&f->cure, "start sigsentry-courier (systemctl start sigsentry-courier), "
+				     "and look at its log; it works once a minute");
+}
+
 /* clang-format off */
 static const struct part parts[] = {
-	{"config",   false, false, look_config},
-	{"keyring",  true,  false, look_keyring},
-	{"database", true,  false, look_database},
-	{"schema",   true,  true,  look_schema},
-	{"roles",    true,  true,  look_roles},
-	{"socket",   true,  false, look_socket},
+	{"config",   false, false, false, look_config},
+	{"keyring",  true,  false, false, look_keyring},
+	{"database", true,  false, false, look_database},
+	{"schema",   true,  true,  false, look_schema},
+	{"roles",    true,  true,  false, look_roles},
+	{"socket",   true,  false, false, look_socket},
+	{"courier",  true,  true,  true,  look_courier},
 };
 /* clang-format on */
 
@@ -271,7 +301,7 @@ static const struct part parts[] = {
 static size_t
 look_all(const struct ctl *ctl, struct finding found[NPARTS])
 {
-	bool has_database = true;
+	bool has_database = true, has_schema = true;
 	size_t i, nill = 0;
 
 	for (i = 0; i < NPARTS; i++) {
@@ -279,10 +309,14 @@ look_all(const struct ctl *ctl, struct finding found[NPARTS])
 			buf_printf(&found[i].message, "not looked at: the config comes first");
 		else if (parts[i].needs_database && !has_database)
 			buf_printf(&found[i].message, "not looked at: the database comes first");
+		else if (parts[i].needs_schema && !has_schema)
+			buf_printf(&found[i].message, "not looked at: the schema comes first");
 		else
 			parts[i].look(ctl, &found[i]);
 		if (parts[i].look == look_database)
 			has_database = found[i].ok;
+		if (parts[i].look == look_schema)
+			has_schema = found[i].ok;
 		nill += found[i].ok ? 0 : 1;
 	}
 	return (nill);

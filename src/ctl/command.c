@@ -40,8 +40,8 @@ static const struct command commands[] = {
 	    {{OPTION_STATUS, NEED_NOT}},
 	    .run = migrate_run},
 	{"check", "the doctor: what is ill, and its cure",
-	    "Looks at config, keyring, database, schema, roles and socket. Exits with 1 if one\n"
-	    "of them is ill.\n",
+	    "Looks at config, keyring, database, schema, roles, socket and courier. Exits with 1\n"
+	    "if one of them is ill.\n",
 	    "check --json", {{0, NEED_END}},
 	    .run = check_run, .bears_no_settings = true},
 

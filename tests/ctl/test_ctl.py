@@ -876,12 +876,18 @@ def listener(tmp_path):
         yield ["-o", "api_socket=%s" % path]
 
 
+def keep_house(own):
+    """What a courier does once a minute."""
+    own.sql("SELECT courier.housekeep(1000)")
+
+
 def test_check_of_what_is_well(done, listener):
+    keep_house(done)
     found = parts_of(*done.options, *listener)
-    assert list(found) == ["config", "keyring", "database", "schema", "roles", "socket"]
+    assert list(found) == ["config", "keyring", "database", "schema", "roles", "socket", "courier"]
     assert all(p["ok"] and p["cure"] is None and p["message"] for p in found.values()), found
     text = plain("check", *done.options, *listener)
-    assert [line.split()[0] for line in text.splitlines()] == ["ok"] * 6
+    assert [line.split()[0] for line in text.splitlines()] == ["ok"] * 7
 
 
 def test_check_of_the_stack():
@@ -896,23 +902,41 @@ def ill(found):
 
 
 def test_check_names_what_is_ill(done, listener, tmp_path):
+    keep_house(done)
     assert ill(parts_of(*done.options, *listener, "-o", "api_workers=0")) == {
-        "config", "keyring", "database", "schema", "roles", "socket"}
+        "config", "keyring", "database", "schema", "roles", "socket", "courier"}
     assert ill(parts_of(*done.options, "-o", "api_socket=%s" % (tmp_path / "none"))) == {"socket"}
     assert ill(parts_of(*done.options, *listener, "-o", "keyring_public=%s" % (tmp_path / "none"))) == {"keyring"}
-    assert ill(parts_of(*done.options, *listener, "-o", "database=host=%s" % tmp_path)) == {"database", "schema", "roles"}
+    assert ill(parts_of(*done.options, *listener, "-o", "database=host=%s" % tmp_path)) == {
+        "database", "schema", "roles", "courier"}
     text = run("check", *done.options, "-o", "api_socket=%s" % (tmp_path / "none")).stdout
     assert re.search(r"^ILL +socket .*\n +cure: +start sigsentry-api", text, re.M)
 
 
 def test_check_keyring_halves_that_do_not_fit(done, listener, tmp_path):
+    keep_house(done)
     other = ["-o", "keyring_private=%s" % (tmp_path / "p2"), "-o", "keyring_public=%s" % (tmp_path / "q2")]
     ctl("keyring", "generate", *other)
     mixed = parts_of(*done.options, *listener, "-o", "keyring_public=%s" % (tmp_path / "q2"))
     assert ill(mixed) == {"keyring"} and "not the private file's" in mixed["keyring"]["message"]
 
 
+def test_check_courier(done, listener):
+    found = parts_of(*done.options, *listener)
+    assert ill(found) == {"courier"} and found["courier"]["message"] == "none has worked on this database yet"
+    assert "start sigsentry-courier" in found["courier"]["cure"]
+    keep_house(done)
+    assert ill(parts_of(*done.options, *listener)) == set()
+    for seconds, is_ill in ((170, False), (181, True)):
+        done.sql("UPDATE sigsentry.gauge SET value = extract(epoch FROM now()) - %s"
+                 " WHERE name = 'sigsentry_counted_timestamp_seconds'", seconds)
+        found = parts_of(*done.options, *listener)
+        assert ill(found) == ({"courier"} if is_ill else set())
+        assert re.fullmatch(r"one did its chores 1[78]\d s ago", found["courier"]["message"])
+
+
 def test_check_schema_and_roles(done, listener):
+    keep_house(done)
     done.sql("REVOKE USAGE ON SCHEMA api FROM sigsentry_api")
     found = parts_of(*done.options, *listener)
     assert ill(found) == {"roles"} and "sigsentry_api" in found["roles"]["message"]
@@ -925,7 +949,8 @@ def test_check_schema_and_roles(done, listener):
     assert ill(parts_of(*done.options, *listener)) == set()
     done.empty()
     found = parts_of(*done.options, *listener)
-    assert "schema" in ill(found) and found["schema"]["cure"] == "sigsentryctl migrate"
+    assert {"schema", "courier"} <= ill(found) and found["schema"]["cure"] == "sigsentryctl migrate"
+    assert found["courier"]["message"] == "not looked at: the schema comes first"
 
 
 def test_command_without_a_schema(done):
