@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ctl/apikey_cmd.h"
+#include "ctl/channel_cmd.h"
 #include "ctl/check.h"
 #include "ctl/keyring_cmd.h"
 #include "ctl/migrate.h"
@@ -131,6 +132,17 @@ static const struct command commands[] = {
 	    {{OPTION_TENANT, NEED_OPTION}, {OPTION_PROJECT, NEED_NOT}},
 	    .run = statement_list, .query = &Q_ADMIN_CHANNEL_LIST, .nparams = 2,
 	    .params = {OPTION_TENANT, OPTION_PROJECT}},
+	{"channel create", "make a tenant-wide channel: it is told of every project's events",
+	    "The file holds what the API calls `credentials`, such as {\"webhookUrl\": \"https://...\"}\n"
+	    "for slack, teams, discord and google_chat, {\"url\": ..., \"hmacSecret\": ...} for webhook,\n"
+	    "{\"recipients\": [...]} for email. They are sealed to the key in keyring_public before they\n"
+	    "are stored: nobody can read them again but the courier. Counts towards no plan's limit.\n"
+	    "A project's own channels are made, and this one is changed, through the API.\n",
+	    "channel create --tenant " TENANT_EXAMPLE " --type slack\n"
+	    "      --name '#on-call' --severity-threshold high --credentials slack.json",
+	    {{OPTION_TENANT, NEED_OPTION}, {OPTION_TYPE, NEED_OPTION}, {OPTION_NAME, NEED_OPTION},
+	     {OPTION_THRESHOLD, NEED_OPTION}, {OPTION_CREDENTIALS, NEED_OPTION}},
+	    .run = channel_create_run},
 
 	{"keyring generate", "make the keyring that credentials are sealed to",
 	    "Writes keyring_private (mode 0600, for the courier) and keyring_public (0644, for the\n"
@@ -363,7 +375,7 @@ put_option(const struct option_row *row, bool bare, struct buf *out)
 	else
 		snprintf(left, sizeof(left), "--%s%s%s", row->name, row->value == NULL ? "" : " ",
 		    row->value == NULL ? "" : row->value);
-	buf_printf(out, "  %-24s %s\n", left, row->what);
+	buf_printf(out, "  %-26s %s\n", left, row->what);
 }
 
 static void

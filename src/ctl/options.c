@@ -182,31 +182,48 @@ convert_since(struct arena *a, struct slice text, struct slice *out, const char 
 	return (moment(a, text, -1, &at_ms, out));
 }
 
+/* Credentials on a command line would stand in everybody's list of processes. */
+static enum err
+convert_file(struct arena *a, struct slice text, struct slice *out, const char **why)
+{
+	(void)a;
+	*why = "takes the name of a file, or - for standard input, never the credentials "
+	       "themselves: every user of this machine could read them in the list of processes";
+	*out = text;
+	return (text.len == 0 || text.ptr[0] == '{' || strstr(text.ptr, "://") != NULL ? ERR_INVALID
+										       : ERR_OK);
+}
+
+static const char *const unlimited[] = {"unlimited"};
+
 /* clang-format off */
 const struct option_row option_rows[OPTION__MAX] = {
-	[OPTION_CONFIG]     = {"config",    'c', false, "FILE",      "the config file, instead of /etc/sigsentry/sigsentry.conf", NULL},
-	[OPTION_OVERRIDE]   = {"option",    'o', true,  "KEY=VALUE", "a key of sigsentry.conf(5) that wins over the file; may be repeated", NULL},
-	[OPTION_JSON]       = {"json",      0,   false, NULL,        "print one JSON document instead of a table", NULL},
-	[OPTION_HELP]       = {"help",      'h', false, NULL,        "explain sigsentryctl, or the command that it stands beside", NULL},
-	[OPTION_VERSION]    = {"version",   'V', false, NULL,        "print the version", NULL},
-	[OPTION_TENANT]     = {"tenant",    0,   false, "TENANT",    "id of the tenant", convert_uuid},
-	[OPTION_PROJECT]    = {"project",   0,   false, "PROJECT",   "id of the project", convert_uuid},
-	[OPTION_ID]         = {"id",        0,   false, "ID",        "id of the key, not the key itself", convert_uuid},
-	[OPTION_NAME]       = {"name",      0,   false, "NAME",      "a name for people, 1 to 255 characters", convert_name},
-	[OPTION_SLUG]       = {"slug",      0,   false, "SLUG",      "short name in payloads: 1 to 63 of a-z, 0-9 and inner '-'; cannot be changed", convert_slug},
-	[OPTION_PLAN]       = {"plan",      0,   false, "PLAN",      "name of a plan; `sigsentryctl plan list` shows them", convert_name},
-	[OPTION_KIND]       = {"kind",      0,   false, "KIND",      "pub, secret (both need --project) or org (needs --tenant)", convert_kind},
-	[OPTION_PERMISSION] = {"permission", 0,  true,  "WORD",      "analysis:create, analysis:read, config:read or config:write; repeat it for several", convert_permission},
-	[OPTION_EXPIRES]    = {"expires",   0,   false, "WHEN",      "when the key ends: 2030-01-31T12:00:00Z, or 90d; never without it", convert_expires},
-	[OPTION_CHANNELS]   = {"channels",  0,   false, "N",         "channels a project may have, or unlimited", convert_quota},
-	[OPTION_READS]      = {"reads-per-minute", 0, false, "N",    "reading requests a key may send in a minute, or unlimited", convert_rate},
-	[OPTION_WRITES]     = {"writes-per-minute", 0, false, "N",   "writing requests a key may send in a minute, or unlimited", convert_rate},
-	[OPTION_LIMIT]      = {"limit",     0,   false, "N",         "how many rows at the most, the newest; 100 without it", convert_count},
-	[OPTION_SINCE]      = {"since",     0,   false, "WHEN",      "nothing older: 2030-01-31T12:00:00Z, or 7d for seven days back", convert_since},
-	[OPTION_STATUS]     = {"status",    0,   false, NULL,        "change nothing; list the schema files and what became of each", NULL},
-	[OPTION_ADMIN_USER] = {"admin-user", 0,  false, "ROLE",      "database role that may create roles and databases; postgres without it", convert_name},
-	[OPTION_DRY_RUN]    = {"dry-run",   0,   false, NULL,        "change nothing; say what would be done", NULL},
-	[OPTION_YES]        = {"yes",       0,   false, NULL,        "yes, delete it: there is no way back", NULL},
+	[OPTION_CONFIG]     = {"config",    'c', false, "FILE",      "the config file, instead of /etc/sigsentry/sigsentry.conf", NULL, NULL, 0},
+	[OPTION_OVERRIDE]   = {"option",    'o', true,  "KEY=VALUE", "a key of sigsentry.conf(5) that wins over the file; may be repeated", NULL, NULL, 0},
+	[OPTION_JSON]       = {"json",      0,   false, NULL,        "print one JSON document instead of a table", NULL, NULL, 0},
+	[OPTION_HELP]       = {"help",      'h', false, NULL,        "explain sigsentryctl, or the command that it stands beside", NULL, NULL, 0},
+	[OPTION_VERSION]    = {"version",   'V', false, NULL,        "print the version", NULL, NULL, 0},
+	[OPTION_TENANT]     = {"tenant",    0,   false, "TENANT",    "id of the tenant", convert_uuid, NULL, 0},
+	[OPTION_PROJECT]    = {"project",   0,   false, "PROJECT",   "id of the project", convert_uuid, NULL, 0},
+	[OPTION_ID]         = {"id",        0,   false, "ID",        "id of the key, not the key itself", convert_uuid, NULL, 0},
+	[OPTION_NAME]       = {"name",      0,   false, "NAME",      "a name for people, 1 to 255 characters", convert_name, NULL, 0},
+	[OPTION_SLUG]       = {"slug",      0,   false, "SLUG",      "short name in payloads: 1 to 63 of a-z, 0-9 and inner '-'; cannot be changed", convert_slug, NULL, 0},
+	[OPTION_PLAN]       = {"plan",      0,   false, "PLAN",      "name of a plan; `sigsentryctl plan list` shows them", convert_name, NULL, 0},
+	[OPTION_KIND]       = {"kind",      0,   false, "KIND",      "pub, secret (both need --project) or org (needs --tenant)", convert_kind, apikey_kind_words, APIKEY__MAX},
+	[OPTION_PERMISSION] = {"permission", 0,  true,  "WORD",      "analysis:create, analysis:read, config:read or config:write; repeat it for several", convert_permission, permission_words, PERMISSION__MAX},
+	[OPTION_EXPIRES]    = {"expires",   0,   false, "WHEN",      "when the key ends: 2030-01-31T12:00:00Z, or 90d; never without it", convert_expires, NULL, 0},
+	[OPTION_TYPE]       = {"type",      0,   false, "WORD",      "slack, teams, discord, google_chat, webhook or email", NULL, channel_type_words, CHANNEL__MAX},
+	[OPTION_THRESHOLD]  = {"severity-threshold", 0, false, "WORD", "the lowest severity it is told: critical, high, medium or low", NULL, severity_words, SEVERITY_THRESHOLDS},
+	[OPTION_CREDENTIALS] = {"credentials", 0, false, "FILE",     "file with the credentials, a JSON object as in the API; - is standard input", convert_file, NULL, 0},
+	[OPTION_CHANNELS]   = {"channels",  0,   false, "N",         "channels a project may have, or unlimited", convert_quota, unlimited, 1},
+	[OPTION_READS]      = {"reads-per-minute", 0, false, "N",    "reading requests a key may send in a minute, or unlimited", convert_rate, unlimited, 1},
+	[OPTION_WRITES]     = {"writes-per-minute", 0, false, "N",   "writing requests a key may send in a minute, or unlimited", convert_rate, unlimited, 1},
+	[OPTION_LIMIT]      = {"limit",     0,   false, "N",         "how many rows at the most, the newest; 100 without it", convert_count, NULL, 0},
+	[OPTION_SINCE]      = {"since",     0,   false, "WHEN",      "nothing older: 2030-01-31T12:00:00Z, or 7d for seven days back", convert_since, NULL, 0},
+	[OPTION_STATUS]     = {"status",    0,   false, NULL,        "change nothing; list the schema files and what became of each", NULL, NULL, 0},
+	[OPTION_ADMIN_USER] = {"admin-user", 0,  false, "ROLE",      "database role that may create roles and databases; postgres without it", convert_name, NULL, 0},
+	[OPTION_DRY_RUN]    = {"dry-run",   0,   false, NULL,        "change nothing; say what would be done", NULL, NULL, 0},
+	[OPTION_YES]        = {"yes",       0,   false, NULL,        "yes, delete it: there is no way back", NULL, NULL, 0},
 };
 /* clang-format on */
 
@@ -220,10 +237,8 @@ split_value(struct slice *name)
 	return (rest);
 }
 
-/* Find the option that ${arg}, which begins with '-', names; ${value} gets what is attached to it.
- */
-static enum err
-find(struct slice arg, enum option *option, struct slice *value, struct buf *why)
+enum err
+options_find(struct slice arg, enum option *option, struct slice *value, struct buf *why)
 {
 	const char *names[OPTION__MAX], *near;
 	struct slice name = slice_skip(arg, 2);
@@ -287,7 +302,7 @@ take(struct options *o, struct arena *a, struct slice arg, const char *next, boo
 	enum err e;
 
 	*used_next = false;
-	if ((e = find(arg, &option, &value, why)) != ERR_OK)
+	if ((e = options_find(arg, &option, &value, why)) != ERR_OK)
 		return (e);
 	if (option_rows[option].value == NULL && value.ptr != NULL) {
 		buf_printf(why, "--%s takes no value", option_rows[option].name);

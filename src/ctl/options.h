@@ -26,6 +26,9 @@ enum option {
 	OPTION_KIND,
 	OPTION_PERMISSION,
 	OPTION_EXPIRES,
+	OPTION_TYPE,
+	OPTION_THRESHOLD,
+	OPTION_CREDENTIALS,
 	OPTION_CHANNELS,
 	OPTION_READS,
 	OPTION_WRITES,
@@ -51,6 +54,8 @@ struct option_row {
 	 */
 	enum err (*convert)(
 	    struct arena *a, struct slice text, struct slice *out, const char **why);
+	const char *const *words; /* all or some that its value may be, for completion */
+	size_t nwords;
 };
 
 extern const struct option_row option_rows[OPTION__MAX];
@@ -81,6 +86,14 @@ enum err options_parse(
  */
 enum err options_set(struct options *o, struct arena *a, enum option option, struct slice text,
     struct buf *why) MUST_CHECK;
+
+/**
+ * options_find(arg, option, value, why):
+ * Find the option that ${arg}, which begins with '-', names; ${value} gets what is attached to it
+ * ("--kind=pub", "-cFILE"), or is absent.  ERR_INVALID: there is none; ${why}.
+ */
+enum err options_find(
+    struct slice arg, enum option *option, struct slice *value, struct buf *why) MUST_CHECK;
 
 /**
  * options_has(o, option), options_value(o, option):

@@ -74,26 +74,32 @@ title(const char *name, bool capitals, struct buf *out)
 	}
 }
 
-/* Append a cell for people; what could steer a terminal (C0, DEL, C1, broken UTF-8) as '?'. */
-static void
-plain_cell(const struct output_col *col, struct slice cell, struct buf *out)
+void
+output_plain(struct slice s, struct buf *out)
 {
-	struct slice rest = cell;
 	uint32_t cp = 0;
 	size_t n;
 
-	if (cell.ptr == NULL || (col->type == DB_TYPE_TEXT && cell.len == 0))
-		rest = slice_of("-");
-	else if (col->type == DB_TYPE_BOOL)
-		rest = slice_of(cell.len > 0 && cell.ptr[0] == 't' ? "yes" : "no");
-	while (rest.len > 0) {
-		n = text_utf8_next(rest, &cp);
+	while (s.len > 0) {
+		n = text_utf8_next(s, &cp);
 		if (n == 0 || cp < 0x20 || (cp >= 0x7f && cp <= 0x9f))
 			buf_addc(out, '?');
 		else
-			buf_add(out, slice_make(rest.ptr, n));
-		rest = slice_skip(rest, n == 0 ? 1 : n);
+			buf_add(out, slice_make(s.ptr, n));
+		s = slice_skip(s, n == 0 ? 1 : n);
 	}
+}
+
+/* Append a cell for people. */
+static void
+plain_cell(const struct output_col *col, struct slice cell, struct buf *out)
+{
+	if (cell.ptr == NULL || (col->type == DB_TYPE_TEXT && cell.len == 0))
+		buf_addc(out, '-');
+	else if (col->type == DB_TYPE_BOOL)
+		buf_add(out, slice_of(cell.len > 0 && cell.ptr[0] == 't' ? "yes" : "no"));
+	else
+		output_plain(cell, out);
 }
 
 /* The width of column ${col} in row ${row} (-1: its header), in code points. */

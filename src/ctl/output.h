@@ -49,4 +49,11 @@ enum err output_list(
  */
 void output_record(const struct output_table *t, bool json, struct buf *out);
 
+/**
+ * output_plain(s, out):
+ * Append ${s} as it may be shown on a terminal: what could steer one (C0, DEL, C1, broken UTF-8)
+ * becomes '?'.
+ */
+void output_plain(struct slice s, struct buf *out);
+
 #endif

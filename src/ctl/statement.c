@@ -29,6 +29,7 @@ static const struct refusal refusals[] = {
     {"bad_permission", "a key needs at least one permission; a pub key may carry analysis:… alone"},
     {"bad_expiry", "the key would have ended before it began; give --expires a time to come"},
     {"bad_project", "an org key belongs to a tenant; leave --project out and give --tenant"},
+    {"bad_id", "the tenant has a channel with this id already; run the command again"},
     {"bad_digest", "the key could not be stored; run the command again"},
 };
 

@@ -151,8 +151,8 @@ def commands():
 WANTED = [
     "setup", "migrate", "check", "tenant create", "tenant list", "tenant set-plan", "tenant rename", "tenant suspend",
     "tenant resume", "tenant delete", "project create", "project list", "project rename", "project delete",
-    "apikey create", "apikey list", "apikey revoke", "plan list", "plan set", "channel list", "keyring generate",
-    "keyring list", "audit",
+    "apikey create", "apikey list", "apikey revoke", "plan list", "plan set", "channel list", "channel create",
+    "keyring generate", "keyring list", "audit",
 ]
 
 

@@ -742,6 +742,50 @@ def test_channel_list(db, api, home):
     assert db.rows("SELECT * FROM admin.channel_list(%s, %s)", db.tenant(), home.project) == []
 
 
+def wide_create(conn, tenant, channel, name="Wide", threshold=1, fields=("url", "hmacSecret"), sealed=(b"\0a", b"b")):
+    return conn.row("SELECT * FROM admin.channel_create('ann', %s, %s, 'webhook', %s, %s::smallint, 'example.com', %s, %s::bytea[])",
+                    tenant, channel, name, threshold, list(fields), list(sealed))
+
+
+def test_channel_create(db, home):
+    channel = uuid.uuid4()
+    row = wide_create(db, home.tenant, channel)
+    assert row.pop("status") == "ok"
+    assert [row] == db.rows("SELECT * FROM admin.channel_list(%s, NULL)", home.tenant)
+    assert list(row) == list(db.row("SELECT * FROM admin.channel_list(%s, NULL)", home.tenant))
+    assert (row["id"], row["scope"], row["projectId"], row["isActive"]) == (channel, "tenant", None, True)
+    kept = db.rows("SELECT field, sealed FROM sigsentry.credential WHERE tenant_id = %s AND channel_id = %s ORDER BY 1",
+                   home.tenant, channel)
+    assert [(r["field"], bytes(r["sealed"])) for r in kept] == [("hmacSecret", b"b"), ("url", b"\0a")]
+    a = last_audit(db, channel)
+    assert (a["action"], a["actor_kind"], a["actor"], a["tenant_id"], a["before"]) == (
+        "channel.create", "user", "ann", home.tenant, None)
+    assert a["after"] == {"type": "webhook", "name": "Wide", "destination": "example.com", "severityThreshold": "high"}
+    assert db.admin("tenant_delete", "ann", home.tenant)["status"] == "ok"
+    assert wide_create(db, home.tenant, uuid.uuid4()) == {**dict.fromkeys(["status", *row]), "status": "no_tenant"}
+
+
+def test_channel_create_again_writes_nothing(db, session, home):
+    channel = uuid.uuid4()
+    rows = at_once([type(db)(session()) for _ in range(4)], lambda conn: wide_create(conn, home.tenant, channel))
+    rows.append(wide_create(db, home.tenant, channel, name="Other", fields=("url",), sealed=(b"c",)))
+    assert rows == [rows[0]] * 5 and rows[0]["status"] == "ok" and rows[0]["name"] == "Wide"
+    assert db.value("SELECT count(*) FROM sigsentry.credential WHERE channel_id = %s", channel) == 2
+    assert db.value("SELECT count(*) FROM sigsentry.audit WHERE object_id = %s", str(channel)) == 1
+
+
+def test_channel_create_refusals(db, api, home):
+    channel = uuid.uuid4()
+    create(api, home.digest, channel=channel)
+    assert wide_create(db, home.tenant, channel)["status"] == "bad_id"
+    for name in ("", "a\nb", "x" * 256, None):
+        assert wide_create(db, home.tenant, uuid.uuid4(), name=name)["status"] == "bad_name"
+    assert [r["scope"] for r in db.rows("SELECT * FROM admin.channel_list(%s, NULL)", home.tenant)] == ["project"]
+    # No quota: starter has two channels for a project, and these are none of its.
+    assert [wide_create(db, home.tenant, uuid.uuid4())["status"] for _ in range(3)] == ["ok"] * 3
+    assert create(api, home.digest)["status"] == "ok"
+
+
 def test_audit_list(db, api, home):
     create(api, home.digest)
     rows = db.rows("SELECT * FROM admin.audit_list(%s, NULL, NULL)", home.tenant)
