@@ -161,6 +161,12 @@ static const struct command commands[] = {
 
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
 
+const struct command *
+command_at(size_t i)
+{
+	return (i < NCOMMANDS ? &commands[i] : NULL);
+}
+
 /* How many of ${o}'s words are the first ones of the command ${words}; ${all}: how many that has.
  */
 static size_t

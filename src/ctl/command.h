@@ -46,6 +46,12 @@ struct command {
 };
 
 /**
+ * command_at(i):
+ * The command in row ${i} of the table, those of one group side by side; NULL behind the last.
+ */
+const struct command *command_at(size_t i);
+
+/**
  * command_find(o, found, why):
  * Find the command that the words of ${o} begin with.  ERR_INVALID: ${why} says that there is none,
  * and what there is.

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ctl/command.h"
+#include "ctl/complete.h"
 #include "ctl/ctl.h"
 #include "ctl/options.h"
 #include "domain/settings.h"
@@ -179,6 +180,10 @@ serve(struct ctl *ctl, struct options *o, int argc, char *const argv[])
 	struct slice path;
 	enum err e;
 
+	if (argc > 1 && strcmp(argv[1], "--complete") == 0) {
+		complete(argc - 2, argv + 2, ctl->out);
+		return (ERR_OK);
+	}
 	if ((e = options_parse(o, ctl->arena, argc, argv, ctl->why)) != ERR_OK)
 		return (e);
 	if (options_has(o, OPTION_VERSION)) {
