@@ -1,0 +1,244 @@
+"""Goal: the courier keeps house from its first second to its last, and nothing that happens around it ends it.
+
+A courier of the test's own, beside the stack's: both work on one database, and what one has done the other need not do.
+"""
+
+import contextlib
+import os
+import pathlib
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+import stack
+from stack import end_process, wait_for
+
+PROGRAM = pathlib.Path(stack.env("SIGSENTRY_BUILD")) / "src" / "sigsentry-courier"
+READY = r"level=info .*ev=courier\.ready"
+
+
+class Courier:
+    """One that runs, with its own copy of the config."""
+
+    def __init__(self, folder, *words):
+        self.conf = folder / "courier.conf"
+        self.conf.write_text(pathlib.Path(stack.env("SIGSENTRY_CONF")).read_text())
+        self.log = folder / "courier.log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen([str(PROGRAM), "-c", str(self.conf), *words], stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=log, cwd=folder)
+
+    def lines(self, pattern):
+        return [line for line in self.log.read_text().splitlines() if re.search(pattern, line)]
+
+    def wait(self, pattern, n=1, timeout=10):
+        assert wait_for(lambda: len(self.lines(pattern)) >= n, timeout), self.log.read_text()
+
+    def signal(self, which):
+        self.process.send_signal(which)
+
+    def runs(self):
+        return self.process.poll() is None
+
+
+@pytest.fixture
+def courier(tmp_path):
+    """courier(words...) starts one; it is ended with the test."""
+    running = []
+
+    def start(*words):
+        running.append(Courier(tmp_path, *words))
+        return running[-1]
+
+    yield start
+    for c in running:
+        end_process(c.process)
+        # a sanitizer would have said so
+        assert not c.lines("Sanitizer|runtime error:")
+
+
+def leave_traces(place):
+    """What is to be forgotten, and beside each what is not yet: the marks of both."""
+    old, young = secrets.token_bytes(32), secrets.token_bytes(32)
+    for mac, age in ((old, "24 hours 1 second"), (young, "23 hours")):
+        stack.sql("INSERT INTO sigsentry.idempotency (tenant_id, key_id, key_mac, project_id, request_mac, answer, created_at)"
+                  " VALUES (%s, %s, %s, %s, %s, '{}', now() - %s::interval)", place.tenant, place.key_id, mac,
+                  place.project, mac, age)
+    stack.sql("INSERT INTO sigsentry.permit (tenant_id, key_id, kind, minute, taken, granted)"
+              " VALUES (%s, %s, 'read', now() - interval '2 hours', 1, 1)", place.tenant, place.key_id)
+    return old, young
+
+
+def left(place):
+    rows = stack.sql("SELECT key_mac FROM sigsentry.idempotency WHERE tenant_id = %s", place.tenant)
+    permits = stack.sql("SELECT kind FROM sigsentry.permit WHERE tenant_id = %s AND kind = 'read'", place.tenant)
+    return {bytes(r["key_mac"]) for r in rows}, len(permits)
+
+
+def counted():
+    """When the counts of the metrics were made, in seconds since 1970."""
+    rows = stack.sql("SELECT value FROM sigsentry.gauge WHERE name = 'sigsentry_counted_timestamp_seconds'")
+    return rows[0]["value"] if rows else 0
+
+
+@contextlib.contextmanager
+def no_database():
+    stack.dev_pg("stop")
+    try:
+        yield
+    finally:
+        stack.dev_pg("start")
+
+
+def test_it_keeps_house_when_it_starts(place, courier):
+    old, young = leave_traces(place)
+    assert left(place) == ({old, young}, 1)
+    began = time.time()
+    c = courier("-o", "log_level=debug")
+    c.wait(READY)
+    c.wait(r"ev=house\.done .*batches=")
+    assert left(place) == ({young}, 0)
+    assert counted() >= began - 1
+    kinds = {r["label"]: r["value"] for r in stack.sql("SELECT label, value FROM sigsentry.gauge"
+                                                       " WHERE name = 'sigsentry_api_keys'")}
+    assert set(kinds) == {'kind="pub"', 'kind="secret"', 'kind="org"'} and kinds['kind="secret"'] >= 1
+    assert not c.lines("level=(warn|error)")
+
+
+def test_a_replaced_secret_goes_when_its_time_has_come(place, courier):
+    with stack.Client(place.key) as client:
+        made = stack.created(client.post(stack.channel(type="webhook", credentials={
+            "url": "https://example.com/", "hmacSecret": stack.secret("hmac")})))
+    stack.sql("UPDATE sigsentry.credential SET previous_sealed = sealed, previous_until = now() +"
+              " CASE field WHEN 'url' THEN interval '1 hour' ELSE interval '-1 second' END WHERE channel_id = %s", made)
+    courier("-o", "log_level=debug").wait(r"ev=house\.done")
+    rows = stack.sql("SELECT field, previous_sealed IS NULL AS gone, previous_until IS NULL AS done"
+                     " FROM sigsentry.credential WHERE channel_id = %s", made)
+    assert {r["field"]: (r["gone"], r["done"]) for r in rows} == {"hmacSecret": (True, True), "url": (False, False)}
+
+
+def test_it_starts_before_its_database(place, courier):
+    """It waits, saying so, and does its chores when there is something to do them with."""
+    old, young = leave_traces(place)
+    with no_database():
+        c = courier("-o", "log_level=debug")
+        c.wait(READY)
+        c.wait(r"level=warn .*ev=house\.fail .*error=")
+        assert c.runs()
+    # the stack's own courier must not be the one that does it
+    c.wait(r"ev=house\.done", timeout=20)
+    assert wait_for(lambda: left(place) == ({young}, 0), 5)
+
+
+def test_the_database_goes_and_comes(place, courier):
+    """The chores of the next minute find the new server, at the first call."""
+    c = courier("-o", "log_level=debug")
+    c.wait(r"ev=house\.done")
+    stack.dev_pg("kill")
+    stack.dev_pg("start")
+    leave_traces(place)
+    assert c.runs()
+    # its next chores are a minute after the first ones
+    c.wait(r"ev=house\.done", n=2, timeout=75)
+    assert not c.lines(r"ev=house\.fail"), "the lost connection was made anew within the same chores"
+    assert left(place)[1] == 0
+
+
+def test_reload(courier):
+    c = courier()
+    c.wait(READY)
+    good = c.conf.read_text()
+    c.conf.write_text(good + "api_wrokers = 4\n")
+    c.signal(signal.SIGHUP)
+    c.wait(r'level=error .*ev=courier\.reload .*api_wrokers.*the old settings stay')
+    c.conf.unlink()
+    c.signal(signal.SIGHUP)
+    c.wait(r"level=error .*ev=courier\.reload .*No such file", n=1)
+    assert c.runs()
+    c.conf.write_text(good + "log_level = debug\n")
+    c.signal(signal.SIGHUP)
+    c.wait(r"level=info .*ev=courier\.reload .*config=")
+    c.signal(signal.SIGTERM)
+    assert c.process.wait(5) == 0 and len(c.lines(r"ev=courier\.stop")) == 1
+
+
+@pytest.mark.parametrize("which", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_at_once(courier, which):
+    c = courier("-o", "log_level=debug")
+    c.wait(r"ev=house\.done")
+    began = time.monotonic()
+    c.signal(which)
+    assert c.process.wait(5) == 0
+    assert time.monotonic() - began < 1
+    assert re.search(r"ev=courier\.stop", c.log.read_text().splitlines()[-1])
+
+
+def test_many_at_once(place, tmp_path):
+    """They do not hurt each other: all is done, once."""
+    old, young = leave_traces(place)
+    folders = [tmp_path / str(n) for n in range(4)]
+    for f in folders:
+        f.mkdir()
+    couriers = [Courier(f, "-o", "log_level=debug") for f in folders]
+    try:
+        for c in couriers:
+            c.wait(r"ev=house\.done")
+    finally:
+        for c in couriers:
+            end_process(c.process)
+    assert left(place) == ({young}, 0)
+    assert not [line for c in couriers for line in c.lines("level=(warn|error)")]
+
+
+def run(*words):
+    return subprocess.run([str(PROGRAM), *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20)
+
+
+@pytest.mark.parametrize("words", [["-x"], ["--confg", "x"], ["-c"], ["extra"], ["-c", "x", "extra"]], ids=" ".join)
+def test_usage(words):
+    done = run(*words)
+    assert (done.returncode, done.stdout) == (2, "") and "usage: sigsentry-courier" in done.stderr
+
+
+def test_help_and_version():
+    done = run("--help")
+    assert (done.returncode, done.stderr) == (0, "") and "sigsentry-courier(8)" in done.stdout
+    assert re.fullmatch(r"sigsentry-courier \d+\.\d+\S*\n", run("-V").stdout)
+
+
+def test_config_that_is_wrong(tmp_path):
+    conf = tmp_path / "own.conf"
+    conf.write_text("database = dbname=x\nlog_level = loud\n")
+    done = run("-c", str(conf))
+    assert done.returncode == 1 and "%s:2" % conf in done.stderr and "log_level" in done.stderr
+    done = run("-c", str(tmp_path / "none"))
+    assert done.returncode == 1 and "No such file" in done.stderr
+
+
+def test_no_key_is_needed(courier, tmp_path):
+    """Keeping house opens no credentials: it may run where no private keyring is."""
+    c = courier("-o", "log_level=debug", "-o", "keyring_private=%s" % (tmp_path / "none"))
+    c.wait(r"ev=house\.done")
+
+
+def test_it_tells_systemd():
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        path = "/tmp/sigsentry-notify-%s" % secrets.token_hex(6)
+        s.bind(path)
+        s.settimeout(10)
+        try:
+            process = subprocess.Popen([str(PROGRAM), "-c", stack.env("SIGSENTRY_CONF")], stderr=subprocess.DEVNULL,
+                                       env={**os.environ, "NOTIFY_SOCKET": path})
+            try:
+                assert s.recv(4096).split(b"\n")[0] == b"READY=1"
+                process.send_signal(signal.SIGTERM)
+                assert s.recv(4096).split(b"\n")[0] == b"STOPPING=1"
+            finally:
+                end_process(process)
+        finally:
+            os.unlink(path)
