@@ -125,11 +125,13 @@ reload(struct courier *c)
 
 	notify("RELOADING=1");
 	buf_init(&why, 4096);
-	if (configure(c, &why) == ERR_OK)
+	if (configure(c, &why) == ERR_OK) {
 		log_info("courier.reload", LOG_STR("config", c->line->config));
-	else
+		c->house_at_ms = 0; /* the chores are done with the new settings at once */
+	} else {
 		log_error("courier.reload", LOG_STR("error", buf_str(&why)),
 		    LOG_STR("hint", "the old settings stay"));
+	}
 	buf_clear(&why);
 	notify("READY=1");
 }
