@@ -68,6 +68,15 @@ def create(key, body=None, **options):
     return begin() + records(PARAMS, pairs(create_params(key, len(body), **options))) + records(STDIN, body)
 
 
+def request(method, path, key, body=None, headers=()):
+    """The bytes of any request; ${headers} are pairs as in HTTP."""
+    body = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+    more = [("REQUEST_METHOD", method), ("REQUEST_URI", path)]
+    more += [("HTTP_" + name.upper().replace("-", "_"), value) for name, value in headers]
+    params = create_params(key, len(body), more, drop=("REQUEST_METHOD", "REQUEST_URI"))
+    return begin() + records(PARAMS, pairs(params)) + records(STDIN, body)
+
+
 class Answer:
     """What came back: `reply` is None where no whole answer did."""
 

@@ -194,6 +194,9 @@ class Pool:
     def create(self, key, body=None):
         return fcgi.ask(self.socket, fcgi.create(key, body))
 
+    def send(self, method, path, key, body=None, headers=()):
+        return fcgi.ask(self.socket, fcgi.request(method, path, key, body, headers))
+
     def end(self, signo=signal.SIGTERM, timeout=12):
         self.process.send_signal(signo)
         return self.process.wait(timeout)
