@@ -147,13 +147,27 @@ parse_body(struct call *c)
 	}
 }
 
-/* Idempotency-Key: never twice, and well-formed where it counts; an earlier fault answers alone. */
+/* Does ${s} hold a comma and a blank: a list, as newer web servers hand a repeated field over? */
+static bool
+is_list(struct slice s)
+{
+	struct slice part;
+
+	while (slice_split(&s, ',', &part)) {
+		if (slice_starts(s, slice_of(" ")))
+			return (true);
+	}
+	return (false);
+}
+
+/* Idempotency-Key: never twice, and well-formed where it counts.  Unlike X-Project-Id it may hold
+ * commas, but no blanks.  An earlier fault answers alone. */
 static void
 take_once(struct call *c)
 {
 	if (c->caller.project_is_bad || c->id_is_bad)
 		return;
-	if (c->in->idempotency_key_repeated)
+	if (c->in->idempotency_key_repeated || is_list(c->in->idempotency_key))
 		issue_add(&c->issues, "header.Idempotency-Key", ISSUE_DUPLICATE,
 		    "Idempotency-Key was sent more than once; send it once");
 	else if ((c->route->flags & ROUTE_ONCE) != 0)
