@@ -6,11 +6,27 @@
 #include "sql_version.h"
 
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
+#define SAID_MAX     300 /* bytes of somebody else's message that are passed on */
 
 void
 ops_health(struct call *c)
 {
 	reply_data(c->out, 200, slice_of("{\"status\":\"ok\"}"));
+}
+
+/* With what libpq or the server said: a standby, for one, is told apart by that alone, since
+ * sessions are opened read-write. */
+static const char *
+unreachable(struct call *c)
+{
+	const char *said =
+	    arena_dup(c->arena, text_utf8_cut(slice_of(db_last_error(c->api->db)), SAID_MAX));
+	const char *text = arena_printf(c->arena,
+	    "The database cannot be reached: %s. See `sigsentryctl check`, and the log of "
+	    "sigsentry-api.",
+	    said == NULL || said[0] == '\0' ? "no reason was given" : said);
+
+	return (text != NULL ? text : "The database cannot be reached.");
 }
 
 /* Why this worker cannot serve; NULL: it can. */
@@ -24,8 +40,7 @@ ill(struct call *c, int64_t *version)
 		return (
 		    "The database did not answer in time. See its log, and `sigsentryctl check`.");
 	if (e != ERR_OK)
-		return ("The database cannot be reached. See `sigsentryctl check`, and the log of "
-			"sigsentry-api.");
+		return (unreachable(c));
 	if (*version < SQL_SCHEMA_VERSION)
 		return (arena_printf(c->arena,
 		    "The database's schema is at version %lld, and this program needs %d: run "
