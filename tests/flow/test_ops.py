@@ -1,0 +1,381 @@
+"""Goal: those who run the service can ask it how it is, and what it says is so (contract §7).
+
+/healthz: this worker lives.  /readyz: and it can reach a writable database with the right schema; where not, a person
+reads why.  /metrics: counts of all workers that survive any of them, in the text that Prometheus reads, and that cost
+no look at a table which grows.
+"""
+
+import os
+import pathlib
+import signal
+import subprocess
+import threading
+import time
+
+import psycopg2
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+import stack
+from stack import PATH, Client, RawTls, channel, created, error, ok, raw_request
+from test_database import cut_backends, superuser
+from test_pool import pools  # noqa: F401: a fixture
+
+OPS = ["/healthz", "/readyz", "/metrics"]
+ELSEWHERE = b"PROXY TCP4 11.22.33.44 127.0.0.1 40000 443\r\n"
+COUNTED = "sigsentry_http_requests_total"
+
+
+def ask(path, method="GET", **options):
+    with Client() as c:
+        return c.send(method, path, **options)
+
+
+def scrape(text=None):
+    """The samples as {(name, labels as a sorted tuple): value}; what Prometheus would refuse fails here."""
+    if text is None:
+        reply = ask("/metrics")
+        assert reply.status == 200, reply
+        assert reply.header("content-type") == "text/plain; version=0.0.4; charset=utf-8"
+        assert reply.header("cache-control") == "no-store"
+        text = reply.body.decode("utf-8", "strict")
+    assert text.endswith("\n")
+    samples, families = {}, set()
+    for family in text_string_to_metric_families(text):
+        assert family.name not in families, "the family %s stands there twice" % family.name
+        families.add(family.name)
+        assert family.type in ("counter", "gauge", "histogram"), family
+        for s in family.samples:
+            at = (s.name, tuple(sorted(s.labels.items())))
+            assert at not in samples, "%s stands there twice" % (at,)
+            samples[at] = s.value
+    assert samples
+    return samples
+
+
+def requests(samples):
+    """{(route, method, status): count}"""
+    return {tuple(dict(labels)[n] for n in ("route", "method", "status")): value
+            for (name, labels), value in samples.items() if name == COUNTED}
+
+
+def grown(before, after):
+    return {k: v - before.get(k, 0) for k, v in after.items() if v != before.get(k, 0)}
+
+
+def gauges(samples, name, label):
+    return {dict(labels)[label]: value for (n, labels), value in samples.items() if n == name}
+
+
+# Alive and ready -----------------------------------------------------------------------------------------
+
+
+def test_well():
+    assert ok(ask("/healthz"), 200) == {"status": "ok"}
+    version = stack.sql("SELECT max(version) AS v FROM sigsentry.migration")[0]["v"]
+    assert ok(ask("/readyz"), 200) == {"status": "ready", "schemaVersion": version}
+
+
+@pytest.mark.parametrize("path", OPS)
+def test_no_key_is_looked_at(path):
+    """Neither asked for, nor refused; and nothing of the rate is told."""
+    for key in ("", "tb_x", "ss_secret_x", stack.Place().key):
+        reply = ask(path, key=key, headers=[("X-Project-Id", "x"), ("Idempotency-Key", "")])
+        assert reply.status == 200
+        assert not [h for h, _ in reply.headers if h.startswith("x-ratelimit")]
+
+
+@pytest.mark.parametrize("path", OPS)
+def test_head(path):
+    one, two = ask(path), ask(path, "HEAD")
+    assert (two.status, two.body) == (200, b"")
+    assert two.header("content-type") == one.header("content-type")
+
+
+@pytest.mark.parametrize("path", OPS)
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_other_methods(path, method):
+    reply = ask(path, method, body={})
+    error(reply, 405, "METHOD_NOT_ALLOWED")
+    assert reply.header("allow") == "GET, HEAD"
+
+
+@pytest.mark.parametrize("path", ["/readyz", "/metrics"])
+@pytest.mark.parametrize("address", ["11.22.33.44", "10.0.0.1", "192.168.1.1"])
+def test_the_inside_is_for_the_machine_alone(shared, path, address):
+    """Not even for a good key, nor for one who says that he comes from here."""
+    with RawTls(proxy=ELSEWHERE.replace(b"11.22.33.44", address.encode())) as t:
+        for key, headers in ((None, ()), (shared.key, ()), (None, [("X-Forwarded-For", "127.0.0.1")])):
+            t.send(raw_request(key, method="GET", path=path, headers=headers))
+            error(t.reply(), 403, "FORBIDDEN")
+        t.send(raw_request(None, method="HEAD", path=path))
+        assert t.reply("HEAD").status == 403
+
+
+def test_health_is_for_everybody():
+    with RawTls(proxy=ELSEWHERE) as t:
+        t.send(raw_request(None, method="GET", path="/healthz"))
+        assert ok(t.reply(), 200) == {"status": "ok"}
+
+
+# Ill ---------------------------------------------------------------------------------------------------------
+
+
+def told(*words):
+    """/readyz says no, to several askers, with all of these words for a person; the worker lives all the same."""
+    for _ in range(3):
+        reply = ask("/readyz")
+        assert error(reply, 503, "SERVICE_UNAVAILABLE") == {}
+        message = reply.json()["error"]["message"]
+        assert all(w in message for w in words), message
+        assert ok(ask("/healthz"), 200) == {"status": "ok"}
+
+
+def test_database_stopped():
+    """And what this host has counted can be read just then."""
+    before = requests(scrape())
+    stack.dev_pg("stop")
+    try:
+        told("cannot be reached")
+        samples = scrape()
+        assert samples[("sigsentry_database_up", ())] == 0
+        assert ("sigsentry_schema_version", ()) not in samples
+        assert grown(before, requests(samples)) == {("readyz", "GET", "503"): 3, ("healthz", "GET", "200"): 3,
+                                                    ("metrics", "GET", "200"): 1}
+    finally:
+        stack.dev_pg("start")
+    assert ask("/readyz").status == 200
+    assert scrape()[("sigsentry_database_up", ())] == 1
+
+
+def test_schema_too_old():
+    """A new program before the migration; one that is newer than the program is none (functions that it calls stay a release)."""
+    newest = stack.sql("SELECT * FROM sigsentry.migration ORDER BY version DESC LIMIT 1")[0]
+    version = newest["version"]
+    try:
+        stack.sql("DELETE FROM sigsentry.migration WHERE version = %s", version)
+        told("version %d" % (version - 1), "needs %d" % version, "sigsentryctl migrate")
+    finally:
+        stack.sql("INSERT INTO sigsentry.migration (%s) VALUES (%s) ON CONFLICT DO NOTHING" % (
+            ", ".join(newest), ", ".join(["%s"] * len(newest))), *newest.values())
+    assert ask("/readyz").status == 200
+    try:
+        stack.sql("INSERT INTO sigsentry.migration SELECT %s, 'later', sha256, now(), '9' FROM sigsentry.migration"
+                  " WHERE version = %s", version + 1, version)
+        assert ok(ask("/readyz"), 200) == {"status": "ready", "schemaVersion": version + 1}
+    finally:
+        stack.sql("DELETE FROM sigsentry.migration WHERE version = %s", version + 1)
+
+
+def test_read_only():
+    """A standby, or an owner who has closed it for a while."""
+    name = stack.sql("SELECT current_database() AS d")[0]["d"]
+    try:
+        superuser('ALTER DATABASE "%s" SET default_transaction_read_only = on' % name)
+        cut_backends()
+        told("read-only")
+    finally:
+        superuser('ALTER DATABASE "%s" RESET default_transaction_read_only' % name)
+    # workers that keep their sessions find a new one by themselves
+    for _ in range(8):
+        assert ask("/readyz").status == 200
+
+
+def test_database_hangs(pools):  # noqa: F811
+    """It is there and does not answer: red within the deadline, and the worker serves on."""
+    pool = pools("request_deadline_ms=700", "lock_timeout_ms=60000", workers=1).ready(1)
+    holder = psycopg2.connect(stack.env("SIGSENTRY_DSN"))
+    try:
+        with holder.cursor() as cursor:
+            cursor.execute("LOCK TABLE sigsentry.migration IN ACCESS EXCLUSIVE MODE")
+        began = time.monotonic()
+        answer = pool.send("GET", "/readyz", None)
+        assert answer.status == 503 and "in time" in answer.reply.json()["error"]["message"], answer.data
+        assert answer.reply.header("retry-after")
+        assert 0.6 <= time.monotonic() - began < 2
+        assert pool.send("GET", "/healthz", None).status == 200
+        metrics = pool.send("GET", "/metrics", None)
+        assert metrics.status == 200 and b"\nsigsentry_database_up 0\n" in metrics.reply.body
+    finally:
+        holder.close()
+    assert pool.send("GET", "/readyz", None).status == 200
+
+
+# Counts of requests ----------------------------------------------------------------------------------------
+
+
+def test_metrics_text():
+    samples = scrape()
+    assert samples[("sigsentry_database_up", ())] == 1
+    build = [dict(labels) for (name, labels), v in samples.items() if name == "sigsentry_build_info" and v == 1]
+    assert len(build) == 1 and set(build[0]) == {"version"} and build[0]["version"]
+    assert samples[("sigsentry_schema_version", ())] >= 2
+    # labels that take few values: no id, no key, no path
+    for name, labels in samples:
+        assert name.startswith("sigsentry_"), name
+        assert set(dict(labels)) <= {"route", "method", "status", "type", "kind", "worker", "version", "outcome", "le"}
+
+
+def test_what_is_asked_is_counted():
+    """Each answer once, under its route and not its path."""
+    place = stack.Place("starter", ("config:read", "config:write"))
+    before = requests(scrape())
+    with Client(place.key) as c:
+        ids = [created(c.post(channel())) for _ in range(2)]
+        one = PATH + "/" + ids[0]
+        for _ in range(3):
+            error(c.post(channel()), 403, "QUOTA_EXCEEDED")
+        c.post(b"{")
+        c.post(b"{}", content_type="text/plain")
+        for path in (PATH, PATH + "?includeInactive=true", PATH + "?limit=1", one, PATH + "/" + ids[1], PATH + "/x"):
+            c.send("GET", path)
+        c.send("HEAD", PATH)
+        for method in ("PUT", "PATCH"):
+            c.send(method, one, {"name": "counted"})
+        for _ in range(2):
+            c.send("DELETE", one)
+        c.send("GET", PATH, key=place.key + "x")
+        c.send("PUT", PATH)
+        for n in range(4):
+            c.send("GET", "/v1/nothing%d" % n)
+    list_, get = ("channel.list", "GET"), ("channel.get", "GET")
+    assert grown(before, requests(scrape())) == {
+        ("channel.create", "POST", "201"): 2, ("channel.create", "POST", "403"): 3,
+        ("channel.create", "POST", "400"): 1, ("channel.create", "POST", "415"): 1,
+        list_ + ("200",): 4, list_ + ("401",): 1, get + ("200",): 2, get + ("400",): 1,
+        ("channel.put", "PUT", "200"): 1, ("channel.patch", "PATCH", "200"): 1,
+        ("channel.delete", "DELETE", "200"): 1, ("channel.delete", "DELETE", "404"): 1,
+        ("none", "any", "405"): 1, ("none", "any", "404"): 4, ("metrics", "GET", "200"): 1,
+    }
+
+
+def test_limits_are_counted():
+    name = "ops" + stack.secret()[-8:]
+    stack.ctl("plan", "set", name, "--channels", "9", "--reads-per-minute", "3", "--writes-per-minute", "3")
+    place = stack.Place(name, ("config:read",))
+    if time.time() % 60 > 57:
+        time.sleep(3.1)
+    before = requests(scrape())
+    with Client(place.key) as c:
+        statuses = [c.send("GET", PATH).status for _ in range(5)]
+    assert statuses == [200] * 3 + [429] * 2
+    counts = grown(before, requests(scrape()))
+    assert (counts[("channel.list", "GET", "200")], counts[("channel.list", "GET", "429")]) == (3, 2)
+
+
+def test_all_workers_are_summed_up():
+    """Many clients at once: not one answer is missed, whichever worker is scraped."""
+    before = requests(scrape())
+    threads = [threading.Thread(target=lambda: [ask("/healthz") for _ in range(25)]) for _ in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    samples = [scrape() for _ in range(8)]
+    for n, s in enumerate(samples):
+        assert grown(before, requests(s)) == {("healthz", "GET", "200"): 200, ("metrics", "GET", "200"): n + 1}
+        assert sum(gauges(s, "sigsentry_worker_requests_total", "worker").values()) == sum(requests(s).values())
+    assert len(gauges(samples[0], "sigsentry_worker_requests_total", "worker")) == 4
+
+
+@pytest.mark.parametrize("what", ["reload", "kill"])
+def test_counts_outlive_workers(what):
+    for _ in range(8):
+        ask("/healthz")
+    before = requests(scrape())
+    pids = stack.settled_workers()
+    if what == "reload":
+        os.kill(stack.master_pid(), signal.SIGHUP)
+        assert stack.settled_workers(without=pids)
+    else:
+        os.kill(pids[0], signal.SIGKILL)
+        assert stack.settled_workers(without=pids[:1])
+    for _ in range(4):
+        ask("/healthz")
+    assert grown(before, requests(scrape())) == {("healthz", "GET", "200"): 4, ("metrics", "GET", "200"): 1}
+
+
+def test_a_new_pool_begins_at_nought(pools):  # noqa: F811
+    """As Prometheus expects of counters; one pool knows nothing of another on the same machine."""
+    pool = pools().ready()
+    first = scrape(pool.send("GET", "/metrics", None).reply.body.decode())
+    assert requests(first) == {}
+    pool.send("GET", "/healthz", None)
+    assert requests(scrape(pool.send("GET", "/metrics", None).reply.body.decode())) == {
+        ("healthz", "GET", "200"): 1, ("metrics", "GET", "200"): 1}
+
+
+# Counts of what is there --------------------------------------------------------------------------------------
+
+
+BODIES = {
+    "slack": {"webhookUrl": "https://hooks.slack.com/services/T/B/x"},
+    "teams": {"webhookUrl": "https://outlook.office.com/webhook/x"},
+    "discord": {"webhookUrl": "https://discord.com/api/webhooks/1/x"},
+    "google_chat": {"webhookUrl": "https://chat.googleapis.com/v1/spaces/A/messages?key=x&token=x"},
+    "webhook": {"url": "https://example.com/x"},
+    "email": {"recipients": "a@example.com"},
+}
+
+
+def courier_round():
+    """What a courier does once a minute; waits for one that is at it."""
+    def look():
+        row = stack.sql("SELECT * FROM courier.housekeep(1000)")[0]
+        return row["done"] and not row["more"]
+    assert stack.wait_for(look)
+
+
+def test_channels_by_type():
+    """As the database has them after a courier's round; types without any are 0, not absent."""
+    before = stack.sql("SELECT type, count(*) AS n FROM sigsentry.channel GROUP BY 1")
+    before = dict({t: 0 for t in BODIES}, **{r["type"]: r["n"] for r in before})
+    place = stack.Place()
+    with Client(place.key) as c:
+        for n, (kind, credentials) in enumerate(sorted(BODIES.items())):
+            for _ in range(n + 1):
+                created(c.post(channel(type=kind, credentials=credentials)))
+    courier_round()
+    now = gauges(scrape(), "sigsentry_channels", "type")
+    assert now == {kind: before[kind] + n + 1 for n, kind in enumerate(sorted(BODIES))}
+    stack.ctl("tenant", "delete", place.tenant, "--yes")
+    courier_round()
+    samples = scrape()
+    assert gauges(samples, "sigsentry_channels", "type") == before
+    assert abs(samples[("sigsentry_counted_timestamp_seconds", ())] - time.time()) < 5
+
+
+def test_a_courier_counts_when_it_starts(tmp_path):
+    """Counts that are old, or wrong, are right as soon as there is a courier."""
+    program = pathlib.Path(stack.env("SIGSENTRY_BUILD")) / "src" / "sigsentry-courier"
+    stack.sql("UPDATE sigsentry.gauge SET value = 0 WHERE name IN ('sigsentry_channels', 'sigsentry_counted_timestamp_seconds')")
+    with (tmp_path / "log").open("wb") as log:
+        courier = subprocess.Popen([str(program), "-c", stack.env("SIGSENTRY_CONF")], stdout=log, stderr=log)
+    try:
+        assert stack.wait_for(lambda: scrape()[("sigsentry_counted_timestamp_seconds", ())] > time.time() - 10)
+    finally:
+        stack.end_process(courier)
+    assert courier.returncode == 0, (tmp_path / "log").read_text()
+    there = stack.sql("SELECT type, count(*) AS n FROM sigsentry.channel GROUP BY 1")
+    assert {k: v for k, v in gauges(scrape(), "sigsentry_channels", "type").items() if v} == {
+        r["type"]: r["n"] for r in there}
+
+
+def test_a_scrape_touches_no_table_that_grows():
+    """So that it costs the same with a million channels: with all of these locked it is answered at once."""
+    tables = "channel, credential, api_key, tenant, project, audit, idempotency, permit, plan"
+    holder = psycopg2.connect(stack.env("SIGSENTRY_DSN"))
+    try:
+        with holder.cursor() as cursor:
+            cursor.execute("LOCK TABLE %s IN ACCESS EXCLUSIVE MODE" % ", ".join("sigsentry." + t for t in tables.split(", ")))
+            for _ in range(8):
+                began = time.monotonic()
+                samples = scrape()
+                assert samples[("sigsentry_database_up", ())] == 1
+                assert set(gauges(samples, "sigsentry_channels", "type")) == set(BODIES)
+                assert ask("/readyz").status == 200
+                assert time.monotonic() - began < 1
+            cursor.execute("SELECT count(*) FROM sigsentry.gauge")
+            assert cursor.fetchone()[0] < 100
+    finally:
+        holder.close()
