@@ -8,13 +8,34 @@ no help.
 
 import threading
 import time
+import uuid
 
 import psycopg2
 import pytest
 
 import stack
-from stack import Client, Load, channel, created, error, issues
+from stack import PATH, Client, Load, channel, created, error, issues, ok
 from test_pool import pools  # noqa: F401: a fixture
+
+NOBODY = str(uuid.uuid4())
+
+# By what they need of the database.
+ROUTES = {
+    "read": [
+        ("GET", PATH, None),
+        ("GET", PATH + "/{id}", None),
+        ("GET", PATH + "/settings", None),
+    ],
+    "channel": [
+        ("PUT", PATH + "/{id}", {"name": "changed"}),
+        ("PATCH", PATH + "/{id}", {"credentials": {"hmacSecret": "changed"}}),
+        ("PUT", PATH + "/{id}", {"isActive": False}),
+        ("DELETE", PATH + "/{id}", None),
+    ],
+    "tenant": [
+        ("PUT", PATH + "/settings", {"defaultSeverityThreshold": "critical"}),
+    ],
+}
 
 DEADLINE = 9  # seconds: the request deadline (8) and a little
 
@@ -64,6 +85,10 @@ def test_stopped_and_started(place, logs):
         error(c.post(channel(), key="tb_x"), 401, "KEY_FORMAT_DEPRECATED")
         error(c.send("GET", path="/v1/nothing"), 404, "NOT_FOUND")
         error(c.send("DELETE"), 405, "METHOD_NOT_ALLOWED")
+        for method, path, body in (row for rows in ROUTES.values() for row in rows):
+            reply, seconds = timed(lambda m=method, p=path, b=body: c.send(m, p.replace("{id}", NOBODY), b))
+            error(reply, 503, "SERVICE_UNAVAILABLE")
+            assert seconds < DEADLINE
         assert logs.wait(replies[0][0].header("x-request-id"))
     finally:
         stack.dev_pg("start")
@@ -274,6 +299,127 @@ def test_a_locked_project_stops_no_other():
         holder.close()
 
 
+class Rows:
+    """A tenant with a channel, whose rows another session holds; what they are like."""
+
+    LOCKS = {
+        "channel": "SELECT 1 FROM sigsentry.channel WHERE tenant_id = %s AND id = %s FOR UPDATE",
+        "tenant": "SELECT 1 FROM sigsentry.tenant WHERE id = %s OR id = %s FOR UPDATE",
+    }
+
+    def __init__(self):
+        self.place = stack.Place("enterprise", ("config:read", "config:write"))
+        with Client(self.place.key) as c:
+            self.channel = created(c.post(channel(
+                "kept", type="webhook", credentials={"url": "https://example.com/x", "hmacSecret": stack.secret()})))
+        self.before = self.now()
+
+    def now(self):
+        tenant = self.place.tenant
+        return [stack.sql("SELECT * FROM sigsentry.%s WHERE %s = %%s ORDER BY 1, 2, 3" % t, tenant)
+                for t in (("channel", "tenant_id"), ("tenant", "id"), ("audit", "tenant_id"))] + [stack.sealed(self.channel)]
+
+    def lock(self, *kinds):
+        holder = psycopg2.connect(stack.env("SIGSENTRY_DSN"))
+        with holder.cursor() as cursor:
+            for kind in kinds:
+                cursor.execute(self.LOCKS[kind], (self.place.tenant, self.channel))
+        return holder
+
+    def send(self, method, path, body):
+        with Client(self.place.key) as c:
+            return timed(lambda: c.send(method, path.replace("{id}", self.channel), body))
+
+
+WRITES = ROUTES["channel"] + ROUTES["tenant"]
+
+
+def test_locked_rows():
+    """Each change of a row that another session holds: 503 after the lock timeout (2 s), and nothing is changed."""
+    writes = WRITES[1:]  # as many as there are workers; each has rows of its own, or they would wait for each other too
+    places = stack.parallel([Rows] * len(writes))
+    holders = [rows.lock("channel", "tenant") for rows in places]
+    try:
+        for reply, seconds in stack.parallel([lambda r=r, w=w: r.send(*w) for r, w in zip(places, writes)]):
+            error(reply, 503, "SERVICE_UNAVAILABLE")
+            assert 1.8 <= seconds <= 3.2, seconds
+        # nobody who only reads waits for them
+        for read in ROUTES["read"]:
+            reply, seconds = places[0].send(*read)
+            ok(reply, 200)
+            assert seconds < 1
+    finally:
+        for holder in holders:
+            holder.close()
+    for rows, write in zip(places, writes):
+        assert rows.now() == rows.before
+        ok(rows.send(*write)[0], 200)
+
+
+@pytest.mark.parametrize("method,path,body", WRITES)
+def test_rows_that_are_locked_for_a_moment(method, path, body):
+    """The change waits, and is made."""
+    rows = Rows()
+    holder = rows.lock("channel", "tenant")
+    timer = threading.Timer(0.3, holder.rollback)
+    try:
+        timer.start()
+        reply, seconds = rows.send(method, path, body)
+        timer.join()
+    finally:
+        holder.close()
+    ok(reply, 200)
+    assert 0.2 < seconds < 1.5
+    assert len(rows.now()[2]) == len(rows.before[2]) + 1, "no audit row, or more than one"
+
+
+def test_no_answer_in_time_for_a_change(pools):  # noqa: F811
+    """Longer than the request may take: 503 at the deadline; the worker serves on, and no late change comes of it."""
+    pool = pools("request_deadline_ms=400", "lock_timeout_ms=700", workers=1).ready(1)
+    worker = pool.workers()
+    rows = Rows()
+    holder = rows.lock("channel", "tenant")
+    try:
+        for method, path, body in (WRITES[0], WRITES[3], WRITES[4]):
+            answer, seconds = timed(lambda m=method, p=path, b=body: pool.send(
+                m, p.replace("{id}", rows.channel), rows.place.key, b))
+            assert answer.status == 503 and answer.reply.header("retry-after"), answer.data
+            assert answer.reply.json()["error"]["code"] == "SERVICE_UNAVAILABLE"
+            assert 0.3 <= seconds < 1.5, seconds
+            assert pool.send("GET", PATH, rows.place.key).status == 200
+        # what was sent goes on to wait in the server, until its own lock timeout
+        assert stack.wait_for(lambda: not stack.sql(
+            "SELECT 1 FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid))", holder.info.backend_pid))
+    finally:
+        holder.close()
+    assert rows.now() == rows.before
+    assert pool.workers() == worker
+
+
+def test_a_channel_that_is_deleted_meanwhile():
+    """A change waits for a deletion, and then finds nothing to change."""
+    rows = Rows()
+    holder = psycopg2.connect(stack.env("SIGSENTRY_DSN"))
+    replies = []
+    try:
+        with holder.cursor() as cursor:
+            cursor.execute("DELETE FROM sigsentry.channel WHERE tenant_id = %s AND id = %s",
+                           (rows.place.tenant, rows.channel))
+        threads = [threading.Thread(target=lambda w=w: replies.append(rows.send(*w)[0])) for w in ROUTES["channel"]]
+        for t in threads:
+            t.start()
+        time.sleep(0.4)
+        assert not replies, "it does not wait"
+        holder.commit()
+        for t in threads:
+            t.join()
+    finally:
+        holder.close()
+    assert len(replies) == 4
+    for reply in replies:
+        error(reply, 404, "NOT_FOUND")
+
+
 def test_read_only_database(place):
     """A standby, or an owner who has made it read-only for a while: 503, then again 201."""
     name = stack.sql("SELECT current_database() AS d")[0]["d"]
@@ -285,6 +431,8 @@ def test_read_only_database(place):
                 error(c.post(channel()), 503, "SERVICE_UNAVAILABLE")
                 # nor is anything answered from what may be old: the key could have been revoked meanwhile
                 error(c.post({}), 503, "SERVICE_UNAVAILABLE")
+                for method, path, body in (row for rows in ROUTES.values() for row in rows):
+                    error(c.send(method, path.replace("{id}", NOBODY), body), 503, "SERVICE_UNAVAILABLE")
     finally:
         superuser('ALTER DATABASE "%s" RESET default_transaction_read_only' % name)
     # the workers still hold their read-only sessions: they must get new ones by themselves
