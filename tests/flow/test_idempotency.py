@@ -9,6 +9,7 @@ import glob
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -416,7 +417,7 @@ def test_the_second_waits_two_seconds(pools, c):  # noqa: F811
     with Held(pools, place, data, once) as held:
         began = time.monotonic()
         error(post(c, data, once, key=place.key), 503, "SERVICE_UNAVAILABLE")
-        assert 1.8 <= time.monotonic() - began <= 2.6
+        assert 1.8 <= time.monotonic() - began <= 3.2
         assert not held.answers
         answer = held.let_go().reply
     assert answer.status == 201 and answer.header("idempotency-replayed") is None
@@ -538,7 +539,7 @@ def forms(data):
 def test_nothing_in_the_clear(place, c):
     """A dump holds neither the Idempotency-Key nor, beside the channel itself, anything of the body; no plain digest
     of either, which could be guessed at."""
-    once, name, url = new(), "name" + stack.secret(), "https://hooks.slack.com/services/T/B/" + stack.secret()
+    once, name, url = new(), "name" + secrets.token_hex(8), "https://hooks.slack.com/services/T/B/" + stack.secret()
     data = body(name, credentials={"webhookUrl": url})
     new_id = first(post(c, data, once))
     error(post(c, body("other" + name), once), 409, "IDEMPOTENCY_KEY_CONFLICT")

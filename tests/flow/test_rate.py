@@ -479,22 +479,21 @@ def test_unlimited():
 # What outlives a worker ----------------------------------------------------------------------------------------
 
 
-def test_reload_and_killed_worker(starter):
+def test_reload_and_killed_worker(pools):  # noqa: F811
     """Neither gives a key new permits, nor takes any away where they are handed out one by one."""
+    place = stack.Place("starter", BOTH)
+    pool = pools(workers=4).ready(4)
     room(8)
-    use_up(starter.key_id, taken=54)
-    with Client(starter.key) as c:
-        for n in range(3):
-            before = stack.settled_workers()
-            assert limits(c.send(*WRITE))[1] == 5 - 2 * n
-            if n < 2:
-                os.kill(stack.master_pid(), signal.SIGHUP)
-                assert stack.settled_workers(without=before)
-            else:
-                os.kill(before[0], signal.SIGKILL)
-                assert stack.settled_workers(without=before[:1])
-            assert limits(c.send(*WRITE))[1] == 4 - 2 * n
-        limited(c.send(*WRITE))
+    use_up(place.key_id, taken=56)
+    write = WRITE[:2] + (place.key, WRITE[2])
+    for left, what in ((3, signal.SIGHUP), (1, signal.SIGKILL)):
+        before = pool.workers()
+        assert limits(pool.send(*write).reply)[1] == left
+        os.kill(pool.process.pid if what == signal.SIGHUP else before[0], what)
+        gone = before if what == signal.SIGHUP else before[:1]
+        assert stack.wait_for(lambda g=gone: len(pool.workers()) == 4 and not set(g) & set(pool.workers()))
+        assert limits(pool.send(*write).reply)[1] == left - 1
+    assert [pool.send(*write).status for _ in range(4)] == [429] * 4 and taken(place.key_id) == 60
 
 
 def test_a_killed_worker_loses_a_block(pools):  # noqa: F811
