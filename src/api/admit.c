@@ -44,8 +44,9 @@ admit_refuse(struct call *c)
 static void
 say_when(struct call *c)
 {
-	buf_printf(&c->out->headers, "Retry-After: %lld\r\n",
-	    (long long)(c->admission.permits.reset_ms / 1000 + 1));
+	const int64_t s = (c->admission.permits.reset_ms + 999) / 1000;
+
+	buf_printf(&c->out->headers, "Retry-After: %lld\r\n", (long long)(s > 0 ? s : 1));
 }
 
 /* Tell a verdict that is not "ok", with the details that go with it. */

@@ -209,8 +209,6 @@ plan_restart(struct master *m, const struct child *c)
 	struct slot *s = &m->slots[c->slot];
 	int64_t now = clock_mono_ms(&m->clock);
 
-	if (now - c->started_ms >= LIVED_WELL_MS)
-		s->pause_ms = 0;
 	s->pause_ms = s->pause_ms == 0 ? PAUSE_FIRST_MS : s->pause_ms * 2;
 	if (s->pause_ms > PAUSE_MAX_MS)
 		s->pause_ms = PAUSE_MAX_MS;
@@ -232,6 +230,9 @@ on_exit_of(struct master *m, struct child *c, int status)
 	    LOG_INT("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
 	dead = *c;
 	c->pid = 0;
+	/* the place is a good one, whether this one was told to leave or died */
+	if (clock_mono_ms(&m->clock) - dead.started_ms >= LIVED_WELL_MS)
+		m->slots[dead.slot].pause_ms = 0;
 	if (m->stopping || dead.slot >= nslots(m) || (dead.leaving && is_filled(m, dead.slot)))
 		return;
 	if (m->generation == 0 && !m->announced && WIFEXITED(status) &&
