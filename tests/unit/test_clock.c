@@ -46,8 +46,9 @@ test_system(void **st)
 	int64_t wall = clock_wall_ms(&c), mono = clock_mono_ms(&c), passed;
 
 	(void)st;
+	/* time(2) reads a clock that is a tick behind */
 	CHECK("seconds are those of time(2)",
-	    wall / 1000 - (int64_t)time(NULL) <= 0 && wall / 1000 - (int64_t)time(NULL) >= -5);
+	    wall / 1000 - (int64_t)time(NULL) <= 1 && wall / 1000 - (int64_t)time(NULL) >= -5);
 	nanosleep(&pause, NULL);
 	passed = clock_mono_ms(&c) - mono;
 	CHECK("milliseconds", passed >= 19 && passed < 10000);
