@@ -7,7 +7,8 @@
 -- p_fields     names of the credential fields to write; NULL leaves all credentials as they are
 -- p_sealed     their sealed values in the same order; a NULL removes the field
 -- p_replace    fields that are not named go, too
--- p_overlap_s  how long a replaced hmacSecret goes on to sign beside the new one, in seconds; 0 ends it at once
+-- p_overlap_s  how long a replaced hmacSecret goes on to sign beside the new one, in seconds; 0 ends it at once, and so does
+--              a change of the destination: what goes to another place is never signed with a kept secret
 -- Returns one row: status of sigsentry.key_check, or not_found, tenant_wide (a project's key may only read it), key_id,
 -- tenant_id, project_id.
 -- Tables: those of sigsentry.key_check; writes channel, credential, audit (nothing if it is so already).
@@ -29,6 +30,7 @@ DECLARE
 	v_written text[];
 	v_removed text[];
 	v_at timestamptz;
+	v_overlaps boolean;
 BEGIN
 	SELECT k.status, k.key_id, k.tenant_id, k.project_id, k.kind
 	  INTO status, key_id, tenant_id, project_id, v_kind
@@ -68,6 +70,7 @@ BEGIN
 		v_new.disabled_reason := NULL;
 	END IF;
 
+	v_overlaps := p_overlap_s > 0 AND v_new.destination = v_old.destination;
 	IF p_fields IS NOT NULL THEN
 		WITH gone AS (
 			DELETE FROM sigsentry.credential f
@@ -84,8 +87,8 @@ BEGIN
 			 WHERE n.sealed IS NOT NULL
 			    ON CONFLICT ON CONSTRAINT credential_pkey DO UPDATE
 			   SET sealed = excluded.sealed,
-			       previous_sealed = CASE WHEN f.field = 'hmacSecret' AND p_overlap_s > 0 THEN f.sealed END,
-			       previous_until = CASE WHEN f.field = 'hmacSecret' AND p_overlap_s > 0
+			       previous_sealed = CASE WHEN f.field = 'hmacSecret' AND v_overlaps THEN f.sealed END,
+			       previous_until = CASE WHEN f.field = 'hmacSecret' AND v_overlaps
 			                             THEN v_at + make_interval(secs => p_overlap_s) END
 			RETURNING f.field
 		)

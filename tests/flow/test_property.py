@@ -304,7 +304,8 @@ class World:
             channel.credentials = {f: v for f, v in {**kept, **sent}.items() if v is not None}
             touched = any(v is not None or f in old for f, v in sent.items()) or set(old) != set(channel.credentials)
             if sent.get("hmacSecret") is not None:
-                overlaps = "hmacSecret" in old and body.get("hmacOverlapSeconds", 86400) > 0
+                moves = channel.destination() != before["destination"]
+                overlaps = "hmacSecret" in old and body.get("hmacOverlapSeconds", 86400) > 0 and not moves
                 channel.previous = old["hmacSecret"] if overlaps else None
             elif "hmacSecret" not in channel.credentials:
                 channel.previous = None

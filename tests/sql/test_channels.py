@@ -393,6 +393,20 @@ def test_what_ends_an_overlap(db, api, home):
     assert hmac(sealed={"url": b"U"}, replace=True, overlap=50) == (None, None, None)
 
 
+def test_at_another_host_nothing_overlaps(db, api, home):
+    """Or whoever may write could have the old secret's signatures sent to a place of theirs."""
+    channel = webhook(api, home.digest)
+
+    def move(destination, key):
+        update(api, home.digest, channel, destination=destination, sealed={"url": b"U", "hmacSecret": key}, replace=True,
+               overlap=60)
+        return credentials(db, home.tenant, channel)["hmacSecret"]
+
+    assert move("example.com", b"2") == (b"2", b"hmac", 60)
+    assert move("example.net", b"3") == (b"3", None, None)
+    assert move("example.net", b"4") == (b"4", b"3", 60)
+
+
 # ---- once more, and at once ----------------------------------------------------------------------
 
 
