@@ -1,4 +1,4 @@
--- admin.plan_set: add a plan or change one.  Holds from the next request on.
+-- admin.plan_set: add a plan or change one.  Requests a minute hold from the next minute on at the latest: permits stay taken.
 -- p_actor     the local user
 -- p_name      the plan, 1 to 255 characters without controls
 -- p_channels  a project's own channels at the most, 0 or more

@@ -117,7 +117,7 @@ static const struct command commands[] = {
 
 	{"plan list", "all plans and their limits", "", "plan list", {{0, NEED_END}},
 	    .run = statement_list, .query = &Q_ADMIN_PLAN_LIST, .absent = "unlimited"},
-	{"plan set", "make a plan or change its limits; holds from the next request on", "",
+	{"plan set", "make a plan or change its limits; requests a minute from the next minute on", "",
 	    "plan set pro --channels 20 --reads-per-minute 600 --writes-per-minute 300",
 	    {{OPTION_NAME, NEED_WORD}, {OPTION_CHANNELS, NEED_OPTION}, {OPTION_READS, NEED_OPTION},
 	     {OPTION_WRITES, NEED_OPTION}},

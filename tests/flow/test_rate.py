@@ -44,7 +44,7 @@ def limited(reply):
 
 
 def room(seconds=6):
-    """Let the minute have so many seconds left.  The whole file takes less than a minute, and so waits once at most."""
+    """Let the minute have so many seconds left; with 61, begin a new one."""
     left = 60 - time.time() % 60
     if left < seconds:
         time.sleep(left + 0.1)
@@ -461,6 +461,18 @@ def test_a_plan_that_is_changed():
         limited(c.send(*WRITE))
         set_plan(plan, 3)
         assert limits(c.send(*WRITE))[:2] == (3, 0)
+
+
+def test_a_plan_that_is_limited_anew():
+    """Permits without a limit that were taken already hold until their minute ends, as sigsentryctl(8) says; not longer."""
+    plan = new_plan("unlimited")
+    place = stack.Place(plan, BOTH)
+    with Client(place.key) as c:
+        for _ in range(16):             # so that each worker holds some
+            ok(c.send(*WRITE), 200)
+        set_plan(plan, 2)
+        room(61)
+        assert passed(crowd(place.key, 4, 4)) == 2
 
 
 def test_unlimited():
