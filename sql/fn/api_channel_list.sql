@@ -24,18 +24,14 @@ BEGIN
 	IF p_limit IS NOT NULL THEN
 		SELECT count(*)
 		  INTO total
-		  FROM sigsentry.channel c
-		 WHERE c.tenant_id = channel_list.tenant_id
-		   AND (c.project_id = channel_list.project_id OR c.project_id IS NULL)
-		   AND (c.is_active OR p_inactive);
+		  FROM sigsentry.project_channels(tenant_id, project_id) c
+		 WHERE c.is_active OR p_inactive;
 	END IF;
 	SELECT '[' || coalesce(string_agg(sigsentry.channel_json(s.c), ',' ORDER BY (s.c).is_active DESC, (s.c).created_at DESC, (s.c).id DESC), '') || ']'
 	  INTO data
-	  FROM (SELECT c
-	          FROM sigsentry.channel c
-	         WHERE c.tenant_id = channel_list.tenant_id
-	           AND (c.project_id = channel_list.project_id OR c.project_id IS NULL)
-	           AND (c.is_active OR p_inactive)
+	  FROM (SELECT c::sigsentry.channel AS c
+	          FROM sigsentry.project_channels(tenant_id, project_id) c
+	         WHERE c.is_active OR p_inactive
 	         ORDER BY c.is_active DESC, c.created_at DESC, c.id DESC
 	         LIMIT p_limit OFFSET (p_page - 1)::bigint * p_limit) s;
 END

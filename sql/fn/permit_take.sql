@@ -18,16 +18,18 @@ DECLARE
 	v_taken integer;
 BEGIN
 	IF p_want > 0 THEN
-		-- Whoever waited for the row may come with the minute before: it takes from the row's own.
+		-- Whoever waited for the row may come with the minute before: it takes from the row's own.  A minute further ahead
+		-- is of a clock that has been set back since, and counts no more.
 		INSERT INTO sigsentry.permit AS p (tenant_id, key_id, kind, minute, taken, granted)
 		VALUES (p_tenant, p_key, p_kind, v_now, least(p_want, p_limit), least(p_want, p_limit))
 		    ON CONFLICT ON CONSTRAINT permit_pkey DO UPDATE
-		   SET minute = greatest(p.minute, excluded.minute),
-		       taken = CASE WHEN p.minute < excluded.minute THEN excluded.taken
+		   SET minute = CASE WHEN p.minute > excluded.minute + interval '1 minute' THEN excluded.minute
+		                     ELSE greatest(p.minute, excluded.minute) END,
+		       taken = CASE WHEN p.minute < excluded.minute OR p.minute > excluded.minute + interval '1 minute' THEN excluded.taken
 		                    ELSE p.taken + least(p_want, p_limit - p.taken) END,
-		       granted = CASE WHEN p.minute < excluded.minute THEN excluded.granted
+		       granted = CASE WHEN p.minute < excluded.minute OR p.minute > excluded.minute + interval '1 minute' THEN excluded.granted
 		                      ELSE least(p_want, p_limit - p.taken) END
-		 WHERE p.minute < excluded.minute OR p.taken < p_limit
+		 WHERE p.minute < excluded.minute OR p.minute > excluded.minute + interval '1 minute' OR p.taken < p_limit
 		RETURNING p.granted, p.taken, p.minute INTO permit_take.granted, v_taken, v_minute;
 	END IF;
 	IF permit_take.granted IS NULL THEN
@@ -35,7 +37,7 @@ BEGIN
 		SELECT p.taken, p.minute
 		  INTO v_taken, v_minute
 		  FROM sigsentry.permit p
-		 WHERE p.tenant_id = p_tenant AND p.key_id = p_key AND p.kind = p_kind AND p.minute >= v_now;
+		 WHERE p.tenant_id = p_tenant AND p.key_id = p_key AND p.kind = p_kind AND p.minute BETWEEN v_now AND v_now + interval '1 minute';
 		IF NOT FOUND THEN
 			v_taken := 0;
 			v_minute := v_now;

@@ -132,33 +132,37 @@ take_page(struct call *c, struct store_page *page)
 		page->limit = 0;
 }
 
+/* What stands behind a page. */
+static void
+put_pagination(struct buf *out, const struct store_page *page, int64_t total)
+{
+	buf_printf(out,
+	    ",\"pagination\":{\"page\":%lld,\"limit\":%lld,\"total\":%lld,\"totalPages\":%lld}}",
+	    (long long)page->page, (long long)page->limit, (long long)total,
+	    (long long)((total + page->limit - 1) / page->limit));
+}
+
+/* The list goes straight into the answer: a project may have very many. */
 void
 channels_list(struct call *c)
 {
-	struct buf items, data;
+	struct buf *out = &c->out->body;
 	struct store_page page;
 	int64_t total = 0;
+	enum err e;
 
 	take_page(c, &page);
 	if (!admit(c))
 		return;
-	buf_init(&items, c->out->body.max);
-	buf_init(&data, c->out->body.max);
-	if (admit_settle(c, store_channel_list(c->api->db, &c->caller, &page, c->deadline_ms,
-				&c->ruling, &total, &items))) {
-		if (page.limit > 0)
-			buf_printf(&data, "{\"items\":");
-		buf_add(&data, buf_slice(&items));
-		if (page.limit > 0)
-			buf_printf(&data,
-			    ",\"pagination\":{\"page\":%lld,\"limit\":%lld,\"total\":%lld,"
-			    "\"totalPages\":%lld}}",
-			    (long long)page.page, (long long)page.limit, (long long)total,
-			    (long long)((total + page.limit - 1) / page.limit));
-		answer(c, 200, buf_ok(&items) && buf_ok(&data) ? buf_str(&data) : NULL);
-	}
-	buf_clear(&items);
-	buf_clear(&data);
+	reply_open(c->out, 200);
+	if (page.limit > 0)
+		buf_printf(out, "{\"items\":");
+	e = store_channel_list(
+	    c->api->db, &c->caller, &page, c->deadline_ms, &c->ruling, &total, out);
+	if (page.limit > 0)
+		put_pagination(out, &page, total);
+	reply_close(c->out);
+	(void)admit_settle(c, e == ERR_OK && !buf_ok(out) ? ERR_NOMEM : e);
 }
 
 void

@@ -68,7 +68,7 @@ static const struct refusal_row rows[REFUSAL__MAX] = {
 	[REFUSAL_INTERNAL] = {500, "INTERNAL_ERROR",
 	    "Something went wrong on our side. The X-Request-Id of this answer finds the reason in the server's log.", NULL},
 	[REFUSAL_UNAVAILABLE] = {503, "SERVICE_UNAVAILABLE",
-	    "The service cannot reach its database for the moment. Try again after Retry-After seconds, with the same Idempotency-Key if you sent one.", RETRY},
+	    "This could not be done in time: the database is away or busy, or another request holds what this one needs. Try again after Retry-After seconds, with the same Idempotency-Key if you sent one.", RETRY},
 };
 
 static const enum refusal of_verdict[VERDICT__MAX] = {
@@ -116,14 +116,26 @@ reply_header(struct reply *r, const char *name, const char *value)
 }
 
 void
-reply_data(struct reply *r, int status, struct slice json)
+reply_open(struct reply *r, int status)
 {
 	r->status = status;
 	r->code = NULL;
 	buf_reset(&r->body);
 	buf_add(&r->body, slice_of("{\"success\":true,\"data\":"));
-	buf_add(&r->body, json);
+}
+
+void
+reply_close(struct reply *r)
+{
 	buf_addc(&r->body, '}');
+}
+
+void
+reply_data(struct reply *r, int status, struct slice json)
+{
+	reply_open(r, status);
+	buf_add(&r->body, json);
+	reply_close(r);
 }
 
 void

@@ -66,6 +66,14 @@ void reply_header(struct reply *r, const char *name, const char *value);
 void reply_data(struct reply *r, int status, struct slice json);
 
 /**
+ * reply_open(r, status), reply_close(r):
+ * The same where the caller appends the JSON to r->body between the two: for answers too large to
+ * be copied.
+ */
+void reply_open(struct reply *r, int status);
+void reply_close(struct reply *r);
+
+/**
  * reply_text(r, content_type):
  * Answer 200 with what the caller appends to the body after this, which is no JSON.
  */

@@ -143,6 +143,17 @@ def test_whoever_comes_from_the_minute_before_takes_from_the_new_one(db, key):
         assert row["reset_s"] == (int(time.time()) // 60 + 2) * 60
 
 
+def test_a_minute_of_a_clock_that_was_set_back_counts_no_more(db, key):
+    """Else a key that used up its permits while the clock was a year ahead would be refused for a year."""
+    k = key(10)
+    permit_take(db, k, 10, 8)
+    db.rows("UPDATE sigsentry.permit SET minute = minute + interval '400 days' WHERE tenant_id = %s", k.tenant)
+    for want, expected in ((0, (0, 10)), (5, (5, 5)), (10, (5, 0))):
+        row = db.row("SELECT * FROM sigsentry.permit_take(%s, %s, 'read', 10, %s)", k.tenant, k.id, want)
+        assert (row["granted"], row["remaining"]) == expected
+        assert row["reset_s"] == (int(time.time()) // 60 + 1) * 60
+
+
 def test_a_limit_that_is_lowered_or_raised(db, api, key):
     k = key(10)
     for _ in range(6):
