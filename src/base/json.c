@@ -15,6 +15,7 @@
 #undef json_type
 
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -690,6 +691,14 @@ json_int(const struct json *v, int64_t min, int64_t max, int64_t *out)
 		return (ERR_INVALID);
 	*out = (int64_t)d;
 	return (ERR_OK);
+}
+
+double
+json_double(const struct json *v)
+{
+	if (v == NULL || json_type(v) != JSON_NUMBER)
+		return (NAN);
+	return (json_object_get_double(unwrap(v)));
 }
 
 bool

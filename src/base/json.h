@@ -74,6 +74,12 @@ bool json_bool(const struct json *v);
 enum err json_int(const struct json *v, int64_t min, int64_t max, int64_t *out) MUST_CHECK;
 
 /**
+ * json_double(v):
+ * The value of a JSON_NUMBER, which may have a fraction; NaN of any other type, and of NULL.
+ */
+double json_double(const struct json *v);
+
+/**
  * json_equal(a, b):
  * Are they the same value, whatever the order of members?  Takes NULL, which equals only NULL.
  */

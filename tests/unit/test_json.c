@@ -2,6 +2,7 @@
  */
 #include "base/json.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -896,6 +897,34 @@ test_int(void **state)
 }
 
 static void
+test_double(void **state)
+{
+	static const struct {
+		const char *text;
+		double value; /* NaN: it is no number */
+	} rows[] = {
+	    {"0.65", 0.65},
+	    {"-2", -2},
+	    {"1e3", 1000},
+	    {"\"7\"", NAN},
+	    {"null", NAN},
+	    {"[7]", NAN},
+	};
+	struct json *v;
+	double d;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < NELEMS(rows); i++) {
+		v = good(slice_of(rows[i].text));
+		d = json_double(v);
+		CHECK(rows[i].text, isnan(rows[i].value) ? isnan(d) : d == rows[i].value);
+		json_free(v);
+	}
+	assert_true(isnan(json_double(NULL)));
+}
+
+static void
 test_equal(void **state)
 {
 	static const struct {
@@ -940,6 +969,7 @@ main(void)
 	    cmocka_unit_test(test_strings),
 	    cmocka_unit_test(test_accessors),
 	    cmocka_unit_test(test_int),
+	    cmocka_unit_test(test_double),
 	    cmocka_unit_test(test_equal),
 	    cmocka_unit_test(test_null_root),
 	    cmocka_unit_test(test_each),
