@@ -412,6 +412,12 @@ judge_address(struct slice address)
 	return (judge_domain(domain));
 }
 
+bool
+credentials_is_address(struct slice s)
+{
+	return (judge_address(s) == MAIL_FINE);
+}
+
 /* Do two good addresses reach the same box: the domain in any case, the local part to the letter?
  */
 static bool

@@ -108,6 +108,12 @@ void credentials_clear(struct credentials *c);
  */
 bool credentials_names(const struct credentials *c, const char *name);
 
+/**
+ * credentials_is_address(s):
+ * Is ${s} an e-mail address by the rules of `recipients`: ASCII dot-atom, '@', a domain with a dot?
+ */
+bool credentials_is_address(struct slice s);
+
 /* The checks that channel.c's table names. */
 void credentials_check_platform_url(
     const struct credentials_check *c, const struct json *value, struct buf *text);

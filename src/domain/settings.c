@@ -38,6 +38,65 @@ check_host(struct slice value, const char **why)
 }
 
 static enum err
+check_pin(struct slice value, const char **why)
+{
+	struct egress_pin pin;
+
+	*why =
+	    "must be host:port:address:port such as sink.example.com:443:127.0.0.1:8443, IPv6 in "
+	    "brackets";
+	return (egress_pin_parse(value, &pin));
+}
+
+#define PROXY_PORT 0 /* there is none that proxies agree on */
+#define SMTP_PORT  587
+#define SMTPS_PORT 465
+
+static enum err
+check_proxy(struct slice value, const char **why)
+{
+	struct egress_server server;
+
+	*why = "must be http://host:port or https://host:port, without user, password and path";
+	if (value.len == 0)
+		return (ERR_OK);
+	if (egress_server_parse(value, "http", PROXY_PORT, PROXY_PORT, &server) != ERR_OK)
+		return (ERR_INVALID);
+	return (server.path[0] == '\0' ? ERR_OK : ERR_INVALID);
+}
+
+static enum err
+check_relay(struct slice value, const char **why)
+{
+	struct egress_server server;
+
+	*why = "must be smtp://host:port or smtps://host:port, without user and password; a name "
+	       "behind a / is what the courier calls itself";
+	if (value.len == 0)
+		return (ERR_OK);
+	return (egress_server_parse(value, "smtp", SMTP_PORT, SMTPS_PORT, &server));
+}
+
+static enum err
+check_address(struct slice value, const char **why)
+{
+	*why = "must be an e-mail address such as alerts@example.com, without a display name";
+	return (value.len == 0 || credentials_is_address(value) ? ERR_OK : ERR_INVALID);
+}
+
+/* A month: whatever waits longer is forgotten by everybody. */
+#define RETRY_MAX_S 2592000
+
+static enum err
+check_wait(struct slice value, const char **why)
+{
+	uint64_t seconds;
+
+	*why = "must be whole seconds, 0 to 2592000";
+	return (text_u64(value, RETRY_MAX_S, &seconds));
+}
+
+static enum err
 check_set(struct slice value, const char **why)
 {
 	*why = "must not be empty";
@@ -61,10 +120,13 @@ check_socket(struct slice value, const char **why)
 	{                                                              \
 		k, CONF_INT, AT(field), initial, lo, hi, NULL, 0, NULL \
 	}
-#define LIST(k, field, chk)                                     \
-	{                                                       \
-		k, CONF_LIST, AT(field), "", 0, 0, NULL, 0, chk \
+#define LIST(k, field, initial, chk)                                 \
+	{                                                            \
+		k, CONF_LIST, AT(field), initial, 0, 0, NULL, 0, chk \
 	}
+
+#define RETRY_SCHEDULE "5 30 120 600 1800 3600 10800 21600 43200"
+#define CA_FILE        "/etc/ssl/certs/ca-certificates.crt"
 
 /* clang-format off */
 static const struct conf_key keys[] = {
@@ -79,17 +141,37 @@ static const struct conf_key keys[] = {
 	TEXT("keyring_public",      keyring_public,      "/etc/sigsentry/keyring.public",        check_set),
 	TEXT("keyring_private",     keyring_private,     "/etc/sigsentry/keyring.private",       check_set),
 	{"log_level", CONF_WORD, AT(log_level), "info", 0, 0, log_level_words, LOG_LEVEL__MAX, NULL},
-	LIST("egress_allow",        egress_allow,                      check_net),
-	LIST("hosts_slack",         hosts[CHANNEL_SLACK],              check_host),
-	LIST("hosts_teams",         hosts[CHANNEL_TEAMS],              check_host),
-	LIST("hosts_discord",       hosts[CHANNEL_DISCORD],            check_host),
-	LIST("hosts_google_chat",   hosts[CHANNEL_GOOGLE_CHAT],        check_host),
+	LIST("egress_allow",        egress_allow,                 "",    check_net),
+	LIST("egress_connect_to",   egress_connect_to,            "",    check_pin),
+	TEXT("egress_ca_file",      egress_ca_file,      CA_FILE,                                check_set),
+	TEXT("egress_proxy",        egress_proxy,        "",                                     check_proxy),
+	LIST("hosts_slack",         hosts[CHANNEL_SLACK],         "",    check_host),
+	LIST("hosts_teams",         hosts[CHANNEL_TEAMS],         "",    check_host),
+	LIST("hosts_discord",       hosts[CHANNEL_DISCORD],       "",    check_host),
+	LIST("hosts_google_chat",   hosts[CHANNEL_GOOGLE_CHAT],   "",    check_host),
+	LIST("retry_schedule",      retry_schedule,      RETRY_SCHEDULE, check_wait),
+	INT ("connect_timeout_s",   connect_timeout_s,   "5",        1, 60),
+	INT ("total_timeout_s",     total_timeout_s,     "15",       1, 300),
+	INT ("poll_ms",             poll_ms,             "20",       1, 60000),
+	INT ("max_flights",         max_flights,         "1000",     1, 10000),
+	INT ("lease_s",             lease_s,             "60",       1, 3600),
+	INT ("drain_s",             drain_s,             "20",       0, 600),
+	INT ("disable_after_s",     disable_after_s,     "432000",   0, 31536000),
+	INT ("history_s",           history_s,           "7776000",  86400, 315360000),
+	TEXT("smtp_url",            smtp_url,            "",                                     check_relay),
+	TEXT("smtp_user",           smtp_user,           "",                                     NULL),
+	TEXT("smtp_password_file",  smtp_password_file,  "",                                     NULL),
+	TEXT("mail_from",           mail_from,           "",                                     check_address),
+	TEXT("mail_envelope_from",  mail_envelope_from,  "",                                     check_address),
+	LIST("mail_allow_domains",  mail_allow_domains,           "",    check_host),
+	INT ("mail_daily_cap",      mail_daily_cap,      "1000",     0, 1000000000),
+	TEXT("operator_mail",       operator_mail,       "",                                     check_address),
 };
 /* clang-format on */
 
 /* Turn the lists' texts into what the checks want. */
 static enum err
-derive(struct settings *s)
+derive_policy(struct settings *s)
 {
 	size_t i;
 
@@ -106,6 +188,79 @@ derive(struct settings *s)
 		s->policy.nhosts[i] = s->hosts[i].nitems;
 	}
 	return (ERR_OK);
+}
+
+static enum err
+derive_egress(struct settings *s)
+{
+	struct conf_list pins = s->egress_connect_to;
+	struct slice proxy = slice_of(s->egress_proxy), relay = slice_of(s->smtp_url);
+	size_t i;
+
+	if ((s->egress_pins = calloc(pins.nitems + 1, sizeof(*s->egress_pins))) == NULL)
+		return (ERR_NOMEM);
+	for (i = 0; i < pins.nitems; i++) {
+		if (egress_pin_parse(pins.items[i], &s->egress_pins[i]) != ERR_OK)
+			return (ERR_INVALID);
+	}
+	s->egress = (struct egress){
+	    s->egress_nets, s->egress_allow.nitems, s->egress_pins, s->egress_connect_to.nitems};
+	if (proxy.len > 0 &&
+	    egress_server_parse(proxy, "http", PROXY_PORT, PROXY_PORT, &s->proxy) != ERR_OK)
+		return (ERR_INVALID);
+	if (relay.len > 0 &&
+	    egress_server_parse(relay, "smtp", SMTP_PORT, SMTPS_PORT, &s->relay) != ERR_OK)
+		return (ERR_INVALID);
+	if (s->mail_envelope_from[0] == '\0')
+		s->mail_envelope_from = s->mail_from;
+	return (ERR_OK);
+}
+
+static enum err
+derive_schedule(struct settings *s)
+{
+	uint64_t seconds;
+	size_t i;
+
+	s->nretries = s->retry_schedule.nitems;
+	if ((s->retry_s = calloc(s->nretries + 1, sizeof(*s->retry_s))) == NULL)
+		return (ERR_NOMEM);
+	for (i = 0; i < s->nretries; i++) {
+		if (text_u64(s->retry_schedule.items[i], RETRY_MAX_S, &seconds) != ERR_OK)
+			return (ERR_INVALID);
+		s->retry_s[i] = (int64_t)seconds;
+	}
+	return (ERR_OK);
+}
+
+/* What no key can see on its own. */
+static enum err
+check_together(const struct settings *s, struct buf *why)
+{
+	if (s->connect_timeout_s > s->total_timeout_s)
+		buf_printf(why, "connect_timeout_s must not be more than total_timeout_s, of which "
+				"it is a part");
+	else if (s->smtp_url[0] != '\0' && s->mail_from[0] == '\0')
+		buf_printf(why, "smtp_url needs mail_from, the address that mail comes from");
+	else if ((s->smtp_user[0] == '\0') != (s->smtp_password_file[0] == '\0'))
+		buf_printf(why, "smtp_user and smtp_password_file go together: set both or none");
+	else
+		return (ERR_OK);
+	return (ERR_INVALID);
+}
+
+static enum err
+derive(struct settings *s, struct buf *why)
+{
+	enum err e;
+
+	if ((e = check_together(s, why)) != ERR_OK)
+		return (e);
+	if ((e = derive_policy(s)) != ERR_OK || (e = derive_egress(s)) != ERR_OK ||
+	    (e = derive_schedule(s)) != ERR_OK)
+		buf_printf(
+		    why, e == ERR_NOMEM ? "no memory" : "the settings contradict themselves");
+	return (e);
 }
 
 const struct settings *
@@ -128,7 +283,7 @@ settings_load(const char *path, const char *const overrides[], size_t noverrides
 			buf_printf(why, " (in -o %s)", overrides[i]);
 	}
 	if (e == ERR_OK)
-		e = derive(&f->s);
+		e = derive(&f->s, why);
 	if (e == ERR_OK)
 		return (&f->s);
 	settings_free(&f->s);
@@ -143,6 +298,24 @@ settings_free(const struct settings *s)
 	if (f == NULL)
 		return;
 	free(f->s.egress_nets);
+	free(f->s.egress_pins);
+	free(f->s.retry_s);
 	conf_free(f->conf);
 	free(f);
+}
+
+bool
+settings_mail_is_allowed(const struct settings *s, struct slice address)
+{
+	struct slice domain = address, local, allowed;
+	size_t i;
+
+	(void)slice_split(&domain, '@', &local);
+	for (i = 0; i < s->mail_allow_domains.nitems; i++) {
+		allowed = s->mail_allow_domains.items[i];
+		if (allowed.ptr[0] == '.' ? slice_ends_nocase(domain, allowed)
+					  : slice_eq_nocase(domain, allowed))
+			return (true);
+	}
+	return (s->mail_allow_domains.nitems == 0);
 }
