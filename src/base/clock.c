@@ -51,13 +51,15 @@ clock_mono_ms(const struct clock *c)
 void
 clock_rfc3339(int64_t wall_ms, char out[CLOCK_RFC3339_SIZE])
 {
-	time_t seconds = (time_t)(wall_ms / 1000);
+	/* rounded down, before 1970 too */
+	const int ms = (int)((wall_ms % 1000 + 1000) % 1000);
+	time_t seconds = (time_t)((wall_ms - ms) / 1000);
 	char text[64];
 	struct tm tm;
 
 	gmtime_r(&seconds, &tm);
 	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900,
-	    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(wall_ms % 1000));
+	    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, ms);
 	memcpy(out, text, CLOCK_RFC3339_SIZE - 1);
 	out[CLOCK_RFC3339_SIZE - 1] = '\0';
 }

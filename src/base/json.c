@@ -199,16 +199,9 @@ skip_blank(struct reader *r)
 static void
 put_utf8(struct buf *b, uint32_t c)
 {
-	static const unsigned char lead[] = {0, 0x00, 0xc0, 0xe0, 0xf0};
 	char out[4];
-	size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4, i;
 
-	for (i = n - 1; i > 0; i--) {
-		out[i] = (char)(0x80 | (c & 0x3f));
-		c >>= 6;
-	}
-	out[0] = (char)(lead[n] | c);
-	buf_add(b, slice_make(out, n));
+	buf_add(b, slice_make(out, text_utf8_put(c, out)));
 }
 
 /* Read \u and four hex digits, one UTF-16 unit; false, and nothing read, where there is none. */
@@ -701,6 +694,21 @@ json_double(const struct json *v)
 	return (json_object_get_double(unwrap(v)));
 }
 
+/* json_object_new_double_s() keeps the text beside the value. */
+static struct slice
+number_text(struct json_object *o)
+{
+	return (slice_of(json_object_get_userdata(o)));
+}
+
+struct slice
+json_number(const struct json *v)
+{
+	struct json_object *o = unwrap(v);
+
+	return (json_object_is_type(o, json_type_double) ? number_text(o) : slice_make(NULL, 0));
+}
+
 bool
 json_equal(const struct json *a, const struct json *b)
 {
@@ -797,4 +805,84 @@ json_put(struct buf *b, struct slice s)
 	}
 	buf_add(b, slice_make(s.ptr, run));
 	buf_addc(b, '"');
+}
+
+static void write_value(struct buf *b, struct json_object *o);
+
+static void
+write_object(struct buf *b, struct json_object *o)
+{
+	struct lh_entry *entry;
+	char before = '{';
+
+	lh_foreach(json_object_get_object(o), entry)
+	{
+		buf_addc(b, before);
+		json_put(b, slice_of(lh_entry_k(entry)));
+		buf_addc(b, ':');
+		write_value(b, (struct json_object *)lh_entry_v(entry));
+		before = ',';
+	}
+	buf_add(b, slice_of(before == '{' ? "{}" : "}"));
+}
+
+static void
+write_array(struct buf *b, struct json_object *o)
+{
+	size_t i, n = json_object_array_length(o);
+
+	buf_addc(b, '[');
+	for (i = 0; i < n; i++) {
+		if (i > 0)
+			buf_addc(b, ',');
+		write_value(b, json_object_array_get_idx(o, i));
+	}
+	buf_addc(b, ']');
+}
+
+static void
+write_string(struct buf *b, struct json_object *o)
+{
+	json_put(b, json_string(wrap(o)));
+}
+
+static void
+write_number(struct buf *b, struct json_object *o)
+{
+	buf_add(b, number_text(o));
+}
+
+static void
+write_bool(struct buf *b, struct json_object *o)
+{
+	buf_add(b, slice_of(json_object_get_boolean(o) ? "true" : "false"));
+}
+
+static void
+write_null(struct buf *b, struct json_object *o)
+{
+	(void)o;
+	buf_add(b, slice_of("null"));
+}
+
+/* As deep as JSON_DEPTH_MAX. */
+static void
+write_value(struct buf *b, struct json_object *o)
+{
+	static void (*const writers[JSON__MAX])(struct buf * b, struct json_object * o) = {
+	    [JSON_NULL] = write_null,
+	    [JSON_BOOL] = write_bool,
+	    [JSON_NUMBER] = write_number,
+	    [JSON_STRING] = write_string,
+	    [JSON_ARRAY] = write_array,
+	    [JSON_OBJECT] = write_object,
+	};
+
+	writers[json_type(wrap(o))](b, o);
+}
+
+void
+json_write(struct buf *b, const struct json *v)
+{
+	write_value(b, unwrap(v));
 }

@@ -80,6 +80,12 @@ enum err json_int(const struct json *v, int64_t min, int64_t max, int64_t *out) 
 double json_double(const struct json *v);
 
 /**
+ * json_number(v):
+ * The text of a JSON_NUMBER, every digit as it was read.  Of any other type: an absent slice.
+ */
+struct slice json_number(const struct json *v);
+
+/**
  * json_equal(a, b):
  * Are they the same value, whatever the order of members?  Takes NULL, which equals only NULL.
  */
@@ -112,5 +118,12 @@ void json_each(const struct json *object,
  * not UTF-8 become U+FFFD.  '/' is not escaped; '<', '>' and '&' neither.
  */
 void json_put(struct buf *b, struct slice s);
+
+/**
+ * json_write(b, v):
+ * Append ${v} and all below it to ${b} as JSON without white space: an equal value, numbers with
+ * every digit they came with, members in the order of the text.
+ */
+void json_write(struct buf *b, const struct json *v);
 
 #endif

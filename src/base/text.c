@@ -161,6 +161,49 @@ text_unhex(struct slice s, uint8_t *out, size_t out_len)
 	return (ERR_OK);
 }
 
+static const char base64_digits[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void
+text_base64(const uint8_t *bytes, size_t len, char *out)
+{
+	uint32_t three;
+	size_t i, n;
+
+	for (; len > 0; bytes += n, len -= n) {
+		n = len < 3 ? len : 3;
+		three = (uint32_t)bytes[0] << 16 | (n > 1 ? (uint32_t)bytes[1] << 8 : 0) |
+			(n > 2 ? bytes[2] : 0);
+		for (i = 0; i < 4; i++)
+			*out++ = (char)(i > n ? '=' : base64_digits[three >> (18 - 6 * i) & 63]);
+	}
+	*out = '\0';
+}
+
+enum err
+text_unbase64(struct slice s, uint8_t *out, size_t out_cap, size_t *out_len)
+{
+	const char *digit;
+	uint32_t bits = 0;
+	size_t i, n = 0;
+
+	if (s.len % 4 == 0 && s.len > 0 && s.ptr[s.len - 1] == '=')
+		s.len -= s.ptr[s.len - 2] == '=' ? 2 : 1;
+	if (s.len % 4 == 1)
+		return (ERR_INVALID);
+	if (s.len / 4 * 3 + (s.len % 4 == 0 ? 0 : s.len % 4 - 1) > out_cap)
+		return (ERR_SPACE);
+	for (i = 0; i < s.len; i++) {
+		if (s.ptr[i] == '\0' || (digit = strchr(base64_digits, s.ptr[i])) == NULL)
+			return (ERR_INVALID);
+		bits = bits << 6 | (uint32_t)(digit - base64_digits);
+		if (i % 4 != 0)
+			out[n++] = (uint8_t)(bits >> (6 - 2 * (i % 4)));
+	}
+	*out_len = n;
+	return (ERR_OK);
+}
+
 /* How many bytes a sequence that begins with ${lead} takes, and the bounds of its second byte. */
 static size_t
 utf8_shape(uint8_t lead, uint8_t *lo, uint8_t *hi)
@@ -207,6 +250,20 @@ text_utf8_next(struct slice s, uint32_t *codepoint)
 			return (0);
 		*codepoint = *codepoint << 6 | (p[i] & 0x3fu);
 	}
+	return (n);
+}
+
+size_t
+text_utf8_put(uint32_t c, char out[4])
+{
+	static const unsigned char lead[] = {0, 0x00, 0xc0, 0xe0, 0xf0};
+	size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4, i;
+
+	for (i = n - 1; i > 0; i--) {
+		out[i] = (char)(0x80 | (c & 0x3f));
+		c >>= 6;
+	}
+	out[0] = (char)(lead[n] | c);
 	return (n);
 }
 

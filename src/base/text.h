@@ -87,6 +87,29 @@ void text_hex(const uint8_t *bytes, size_t len, char *out);
  */
 enum err text_unhex(struct slice s, uint8_t *out, size_t out_len) MUST_CHECK;
 
+/* Bytes that the base64 of ${n} bytes takes, without a NUL. */
+#define TEXT_BASE64_LEN(n) (((n) + 2) / 3 * 4)
+
+/**
+ * text_base64(bytes, len, out):
+ * Write ${len} bytes in base64 (RFC 4648 §4, padded) and a NUL to ${out}, which has room for
+ * TEXT_BASE64_LEN(len) + 1 bytes.
+ */
+void text_base64(const uint8_t *bytes, size_t len, char *out);
+
+/**
+ * text_unbase64(s, out, out_cap, out_len):
+ * Decode ${s}, base64 with or without its padding, into ${out}; the count goes to ${out_len}.
+ * ERR_INVALID: another character, or a length that no bytes give.  ERR_SPACE: over ${out_cap}.
+ */
+enum err text_unbase64(struct slice s, uint8_t *out, size_t out_cap, size_t *out_len) MUST_CHECK;
+
+/**
+ * text_utf8_put(c, out):
+ * Write the code point ${c}, at most U+10FFFF, as UTF-8; return how many bytes that took.
+ */
+size_t text_utf8_put(uint32_t c, char out[4]);
+
 /**
  * text_utf8_next(s, codepoint):
  * Return how many bytes the first code point of ${s} takes and put it into ${codepoint};

@@ -957,10 +957,49 @@ test_equal(void **state)
 	assert_true(json_equal(NULL, NULL));
 }
 
+/* What is passed on is an equal value, and numbers keep their digits. */
+static void
+test_write(void **state)
+{
+	static const struct {
+		const char *text, *written;
+	} rows[] = {
+	    {"null", "null"},
+	    {" [ true , false,null,[ ],{ } ] ", "[true,false,null,[],{}]"},
+	    {"{\"b\": 1, \"a\" :{\"\": [{}]} }", "{\"b\":1,\"a\":{\"\":[{}]}}"},
+	    {"[1.50,-0,-0.0,1E+2,123456789012345678901234567890.000,1e400,0.1e-400]",
+		"[1.50,-0,-0.0,1E+2,123456789012345678901234567890.000,1e400,0.1e-400]"},
+	    {"\"\\u00e9\\n\\/\\u0007\\\"<&>\"", "\"\xc3\xa9\\n/\\u0007\\\"<&>\""},
+	    {"{\"\\u0001\\\"\":\"\"}", "{\"\\u0001\\\"\":\"\"}"},
+	};
+	struct json *v, *again;
+	struct buf b;
+	size_t i;
+
+	(void)state;
+	buf_init(&b, 1000);
+	for (i = 0; i < NELEMS(rows); i++) {
+		v = good(slice_of(rows[i].text));
+		buf_reset(&b);
+		json_write(&b, v);
+		CHECK(rows[i].text, strcmp(buf_str(&b), rows[i].written) == 0);
+		again = good(buf_slice(&b));
+		CHECK(rows[i].text, json_equal(v, again));
+		json_free(again);
+		json_free(v);
+	}
+	v = good(slice_of("[1.50,\"1\"]"));
+	CHECK("number", slice_eq(json_number(json_at(v, 0)), slice_of("1.50")));
+	CHECK("no number", json_number(json_at(v, 1)).ptr == NULL && json_number(v).ptr == NULL);
+	json_free(v);
+	buf_clear(&b);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_write),
 	    cmocka_unit_test(test_valid),
 	    cmocka_unit_test(test_invalid),
 	    cmocka_unit_test(test_repeated),

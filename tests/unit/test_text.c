@@ -319,6 +319,38 @@ test_nearest(void **st)
 	CHECK("none known", text_nearest(slice_of("name"), known, 0) == NULL);
 }
 
+static void
+test_base64(void **st)
+{
+	/* RFC 4648 section 10, and the two last digits of the alphabet */
+	static const struct {
+		const char *plain, *base64, *bare;
+	} rows[] = {{"", "", ""}, {"f", "Zg==", "Zg"}, {"fo", "Zm8=", "Zm8"},
+	    {"foo", "Zm9v", "Zm9v"}, {"foob", "Zm9vYg==", "Zm9vYg"},
+	    {"fooba", "Zm9vYmE=", "Zm9vYmE"}, {"foobar", "Zm9vYmFy", "Zm9vYmFy"},
+	    {"\xff\xef\xbe", "/+++", "/+++"}};
+	static const char *const bad[] = {
+	    "A", "AAAAA", "AAA*", "A===", "====", "Zg==Zg==", "Zg= ", "Zm9v\n", "=", "Z-_v"};
+	char text[TEXT_BASE64_LEN(6) + 1];
+	uint8_t out[8];
+	size_t i, n;
+
+	(void)st;
+	for (i = 0; i < NELEMS(rows); i++) {
+		text_base64((const uint8_t *)rows[i].plain, strlen(rows[i].plain), text);
+		CHECK(rows[i].plain, strcmp(text, rows[i].base64) == 0);
+		CHECK(text, text_unbase64(slice_of(text), out, sizeof(out), &n) == ERR_OK);
+		CHECK(text, slice_eq(slice_make(out, n), slice_of(rows[i].plain)));
+		CHECK(text, text_unbase64(slice_of(rows[i].bare), out, n, &n) == ERR_OK);
+		CHECK(text, slice_eq(slice_make(out, n), slice_of(rows[i].plain)));
+		if (n > 0)
+			CHECK(text, text_unbase64(slice_of(text), out, n - 1, &n) == ERR_SPACE);
+	}
+	for (i = 0; i < NELEMS(bad); i++)
+		CHECK(bad[i], text_unbase64(slice_of(bad[i]), out, sizeof(out), &n) == ERR_INVALID);
+	CHECK("NUL", text_unbase64(slice_make("AA\0A", 4), out, sizeof(out), &n) == ERR_INVALID);
+}
+
 int
 main(void)
 {
@@ -328,6 +360,7 @@ main(void)
 	    cmocka_unit_test(test_trim),
 	    cmocka_unit_test(test_split),
 	    cmocka_unit_test(test_u64),
+	    cmocka_unit_test(test_base64),
 	    cmocka_unit_test(test_hex),
 	    cmocka_unit_test(test_utf8),
 	    cmocka_unit_test(test_utf8_count_and_cut),
