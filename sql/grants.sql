@@ -26,3 +26,19 @@ BEGIN
 	END IF;
 END
 $$;
+
+-- Who is a member of sigsentry_producer may publish, and nothing else (contract §5).  Installations that were set up before
+-- there was this role get it from the next `sigsentryctl setup`.
+DO $$
+BEGIN
+	IF pg_catalog.to_regrole('sigsentry_producer') IS NOT NULL THEN
+		REVOKE ALL ON SCHEMA sigsentry, api, admin, courier FROM sigsentry_producer;
+		REVOKE ALL ON ALL TABLES IN SCHEMA sigsentry, api, admin, courier FROM sigsentry_producer;
+		REVOKE ALL ON ALL FUNCTIONS IN SCHEMA sigsentry, api, admin, courier FROM sigsentry_producer;
+		GRANT USAGE ON SCHEMA sigsentry TO sigsentry_producer;
+		GRANT EXECUTE ON FUNCTION sigsentry.publish(uuid, jsonb) TO sigsentry_producer;
+	END IF;
+END
+$$;
+
+SELECT sigsentry.partitions_make(400);

@@ -2,7 +2,7 @@
 -- p_actor   the local user
 -- p_tenant  the tenant
 -- Returns one row: status, then the id.  Status: ok, no_tenant.
--- Tables: deletes from tenant (projects, keys, channels, credentials follow), audit, idempotency and permit; writes audit: one
+-- Tables: deletes from tenant (projects, keys, channels, credentials follow), audit, idempotency, permit, queue and the history; writes audit: one
 -- row without a tenant says that it was done, and bears nothing of the tenant but its id and counts.
 -- A request that passed the key just before may leave a row in permit; courier.housekeep takes it within the hour.
 -- Role: sigsentry_owner.
@@ -33,6 +33,13 @@ BEGIN
 	DELETE FROM sigsentry.tenant t WHERE t.id = p_tenant;
 	DELETE FROM sigsentry.audit a WHERE a.tenant_id = p_tenant;
 	DELETE FROM sigsentry.idempotency i WHERE i.tenant_id = p_tenant;       -- those that have come since
+	DELETE FROM sigsentry.queue q WHERE q.tenant_id = p_tenant;
+	DELETE FROM sigsentry.attempt a WHERE a.tenant_id = p_tenant;
+	DELETE FROM sigsentry.delivery d WHERE d.tenant_id = p_tenant;
+	DELETE FROM sigsentry.event e WHERE e.tenant_id = p_tenant;
+	DELETE FROM sigsentry.gone_channel g WHERE g.tenant_id = p_tenant;
+	DELETE FROM sigsentry.operator_notice n WHERE n.tenant_id = p_tenant;
+	DELETE FROM sigsentry.mail_day m WHERE m.tenant_id = p_tenant;
 	DELETE FROM sigsentry.permit r WHERE r.tenant_id = p_tenant;
 	PERFORM sigsentry.audit_by_user(p_actor, NULL, 'tenant.delete', p_tenant::text, v_before, NULL);
 	status := 'ok';

@@ -41,6 +41,9 @@ BEGIN
 		RETURN;
 	END IF;
 	DELETE FROM sigsentry.channel c WHERE c.tenant_id = channel_delete.tenant_id AND c.id = p_id;
+	DELETE FROM sigsentry.queue q
+	 WHERE q.tenant_id = channel_delete.tenant_id AND q.channel_id = p_id;
+	INSERT INTO sigsentry.gone_channel (tenant_id, channel_id) VALUES (channel_delete.tenant_id, p_id) ON CONFLICT DO NOTHING;
 	INSERT INTO sigsentry.audit (id, tenant_id, actor_kind, actor, action, object_kind, object_id, before)
 	VALUES (p_call, channel_delete.tenant_id, 'key', channel_delete.key_id::text, 'channel.delete', 'channel', p_id::text,
 	        jsonb_strip_nulls(sigsentry.channel_audit(v_old)));

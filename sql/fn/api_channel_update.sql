@@ -102,6 +102,10 @@ BEGIN
 	       disabled_reason = v_new.disabled_reason, destination = v_new.destination, updated_at = v_at
 	 WHERE c.tenant_id = channel_update.tenant_id AND c.id = p_id;
 
+	IF v_old.is_active AND NOT v_new.is_active THEN
+		PERFORM sigsentry.queue_cancel(tenant_id, p_id, 'the channel was switched off');
+	END IF;
+
 	SELECT jsonb_object_agg(o.key, o.value), jsonb_object_agg(n.key, n.value)
 	  INTO v_before, v_after
 	  FROM jsonb_each(sigsentry.channel_audit(v_old)) o

@@ -3,7 +3,8 @@
 -- p_project   the project that the request is for
 -- p_key       HMAC-SHA256 of the Idempotency-Key, keyed with the API key
 -- p_mac       HMAC-SHA256 of route and body, keyed with the API key
--- p_answer, p_location  what it will be answered with, if it is the first
+-- p_answer, p_location  what it will be answered with, if it is the first; of the answer at least
+--             the beginning, with its id
 -- Returns one row: status, answer, location (both NULL but with replayed).  Status: ok (it is the first, or the first once
 -- more after a lost answer; this is noted, and holds if the transaction commits), replayed (answer and location are those of
 -- the first), key_conflict (the first one was for another project, route or body).  Waits for a transaction that has just
@@ -39,7 +40,7 @@ BEGIN
 	 WHERE i.tenant_id = p_tenant AND i.key_id = p_key_id AND i.key_mac = p_key;
 	IF NOT v_same THEN
 		status := 'key_conflict';
-	ELSIF v_answer <> p_answer THEN
+	ELSIF NOT starts_with(v_answer, p_answer) THEN
 		status := 'replayed';
 		answer := v_answer;
 		location := v_location;

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "adapters/db_inner.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -81,14 +82,15 @@ static const struct sqlstate_row sqlstates[] = {
     {"40001", ERR_DOWN, false, NULL}, /* serialization_failure */
     {"42883", ERR_DOWN, false, "the schema is missing or too old: run sigsentryctl migrate"},
     {"3F000", ERR_DOWN, false, "the schema is missing or too old: run sigsentryctl migrate"},
+    {"22", ERR_INVALID, false, NULL},   /* data exceptions: a value that does not fit */
     {"53", ERR_DOWN, false, NULL},      /* insufficient resources */
     {"23505", ERR_EXISTS, false, NULL}, /* unique_violation */
     {"42501", ERR_DENIED, false, NULL}, /* insufficient_privilege */
     {"", ERR_INTERNAL, false, NULL},    /* all else is a bug, or a schema that does not fit */
 };
 
-static int64_t
-now_ms(void)
+int64_t
+db_now_ms(void)
 {
 	const struct clock c = clock_system();
 
@@ -128,8 +130,8 @@ db_new(const struct db_options *options)
 }
 
 /* Drop the connection, without a word to the server. */
-static void
-disconnect(struct db *db)
+void
+db_disconnect(struct db *db)
 {
 	PQfinish(db->conn);
 	db->conn = NULL;
@@ -141,7 +143,7 @@ db_free(struct db *db)
 {
 	if (db == NULL)
 		return;
-	disconnect(db);
+	db_disconnect(db);
 	arena_free(db->arena);
 	free(db);
 }
@@ -203,7 +205,7 @@ wait_socket(struct db *db, short events, int64_t deadline_ms)
 	int n;
 
 	do {
-		if ((left = deadline_ms - now_ms()) <= 0)
+		if ((left = deadline_ms - db_now_ms()) <= 0)
 			return (ERR_TIMEOUT);
 		n = poll(&p, 1, left > 60000 ? 60000 : (int)left);
 	} while (n == 0 || (n < 0 && errno == EINTR));
@@ -374,7 +376,7 @@ find_hosts(struct db *db)
 	PQconninfoFree(all);
 	/* By itself libpq would never go on from a host that is silent. */
 	if (e != ERR_OK || db->nhosts > 1)
-		disconnect(db);
+		db_disconnect(db);
 	return (e);
 }
 
@@ -382,7 +384,7 @@ find_hosts(struct db *db)
 static int64_t
 host_deadline(const struct db *db, size_t i, int64_t deadline_ms)
 {
-	int64_t now = now_ms(), share = deadline_ms - now;
+	int64_t now = db_now_ms(), share = deadline_ms - now;
 
 	if (db->connect_timeout_ms > 0)
 		share = share < db->connect_timeout_ms ? share : db->connect_timeout_ms;
@@ -408,7 +410,7 @@ connect_host(struct db *db, size_t i, int64_t deadline_ms)
 	snprintf(text, sizeof(text), "connecting%s%s took too long", name == NULL ? "" : " to ",
 	    name == NULL ? "" : name);
 	remember_too(db, e == ERR_TIMEOUT ? text : PQerrorMessage(db->conn));
-	disconnect(db);
+	db_disconnect(db);
 	return (e);
 }
 
@@ -419,7 +421,7 @@ connect_now(struct db *db, int64_t deadline_ms)
 	enum err e = ERR_OK;
 	size_t i = 0;
 
-	disconnect(db);
+	db_disconnect(db);
 	db->error[0] = '\0';
 	if (db->nhosts == 0 && (e = find_hosts(db)) != ERR_OK)
 		return (e);
@@ -433,6 +435,41 @@ connect_now(struct db *db, int64_t deadline_ms)
 	else if (i > 0)
 		log_warn("db.host", LOG_INT("host", (int64_t)i + 1), LOG_STR("why", db->error));
 	return (e);
+}
+
+PGconn *
+db_conn(const struct db *db)
+{
+	return (db->conn);
+}
+
+enum err
+db_connect_start(struct db *db, size_t host)
+{
+	enum err e;
+
+	db_disconnect(db);
+	db->error[0] = '\0';
+	if (db->nhosts == 0 && (e = find_hosts(db)) != ERR_OK)
+		return (e);
+	if (db->conn == NULL)
+		db->conn = connect_start(db, &db->hosts[host % db->nhosts]);
+	if (db->conn == NULL)
+		return (ERR_NOMEM);
+	PQsetNoticeReceiver(db->conn, on_notice, db);
+	if (PQstatus(db->conn) != CONNECTION_BAD)
+		return (ERR_OK);
+	db_connect_failed(db, false);
+	return (ERR_DOWN);
+}
+
+void
+db_connect_failed(struct db *db, bool is_late)
+{
+	remember(db, is_late ? "connecting took too long" : PQerrorMessage(db->conn));
+	log_error("db.connect", LOG_STR("error", err_word(is_late ? ERR_TIMEOUT : ERR_DOWN)),
+	    LOG_STR("why", db->error));
+	db_disconnect(db);
 }
 
 /* Send what is queued and wait until the next result can be had without blocking. */
@@ -519,21 +556,19 @@ is_unanswered(enum err e, const PGresult *res)
 	return (e != ERR_OK || severity == NULL || strcmp(severity, "ERROR") != 0);
 }
 
-/* Wait for the answer and judge it.  ${again}: the session is lost, a second call may succeed. */
-static enum err
-finish(struct db *db, const char *what, int64_t deadline_ms, PGresult **out, bool *again)
+enum err
+db_judge(struct db *db, const char *what, enum err e, const PGresult *res, bool *again)
 {
 	const struct sqlstate_row *row;
 	const char *hint = NULL;
-	PGresult *res = NULL;
-	enum err e;
 
 	*again = false;
-	e = collect(db, deadline_ms, &res);
 	if (e == ERR_OK && PQresultStatus(res) != PGRES_FATAL_ERROR &&
 	    PQresultStatus(res) != PGRES_BAD_RESPONSE) {
-		*out = res;
-		return (ERR_OK);
+		if (!db->in_doubt)
+			return (ERR_OK);
+		log_warn("db.indoubt", LOG_STR("query", what));
+		return (ERR_DOWN);
 	}
 	db->in_doubt = is_unanswered(e, res);
 	if (e == ERR_OK || e == ERR_DOWN) {
@@ -543,10 +578,51 @@ finish(struct db *db, const char *what, int64_t deadline_ms, PGresult **out, boo
 		hint = row->hint;
 	}
 	tell(db, what, res, e, hint);
+	return (e);
+}
+
+/* Wait for the answer and judge it.  ${again}: the session is lost, a second call may succeed. */
+static enum err
+finish(struct db *db, const char *what, int64_t deadline_ms, PGresult **out, bool *again)
+{
+	PGresult *res = NULL;
+	enum err e = collect(db, deadline_ms, &res);
+
+	if ((e = db_judge(db, what, e, res, again)) == ERR_OK) {
+		*out = res;
+		return (ERR_OK);
+	}
 	PQclear(res);
 	if (e == ERR_TIMEOUT || *again)
-		disconnect(db);
+		db_disconnect(db);
 	return (e);
+}
+
+bool
+db_is_prepared(const struct db *db, const struct db_query *query)
+{
+	size_t i;
+
+	for (i = 0; i < db->nprepared; i++) {
+		if (db->prepared[i] == query->name)
+			return (true);
+	}
+	return (false);
+}
+
+void
+db_note_prepared(struct db *db, const struct db_query *query)
+{
+	db->prepared[db->nprepared++] = query->name;
+}
+
+enum err
+db_send_prepare(struct db *db, const struct db_query *query)
+{
+	db->in_doubt = false;
+	if (db->nprepared == PREPARED_MAX)
+		return (ERR_INTERNAL);
+	return (PQsendPrepare(db->conn, query->name, query->sql, 0, NULL) != 0 ? ERR_OK : ERR_DOWN);
 }
 
 /* Prepare ${query} on this connection unless it is. */
@@ -554,35 +630,31 @@ static enum err
 prepare(struct db *db, const struct db_query *query, int64_t deadline_ms, bool *again)
 {
 	PGresult *res = NULL;
-	size_t i;
 	enum err e;
 
 	*again = true;
-	for (i = 0; i < db->nprepared; i++) {
-		if (db->prepared[i] == query->name)
-			return (ERR_OK);
-	}
-	if (db->nprepared == PREPARED_MAX)
-		return (ERR_INTERNAL);
-	if (PQsendPrepare(db->conn, query->name, query->sql, 0, NULL) == 0) {
-		disconnect(db);
-		return (ERR_DOWN);
+	if (db_is_prepared(db, query))
+		return (ERR_OK);
+	if ((e = db_send_prepare(db, query)) != ERR_OK) {
+		db_disconnect(db);
+		return (e);
 	}
 	if ((e = finish(db, query->name, deadline_ms, &res, again)) != ERR_OK)
 		return (e);
 	PQclear(res);
-	db->prepared[db->nprepared++] = query->name;
+	db_note_prepared(db, query);
 	return (ERR_OK);
 }
 
-/* Queue the call of a prepared statement. */
-static enum err
-send_call(struct db *db, const char *name, const struct db_param *params, size_t nparams)
+enum err
+db_send_call(
+    struct db *db, const struct db_query *query, const struct db_param *params, size_t nparams)
 {
 	const char *values[PARAMS_MAX];
 	int lengths[PARAMS_MAX], formats[PARAMS_MAX];
 	size_t i;
 
+	db->in_doubt = false;
 	if (nparams > PARAMS_MAX)
 		return (ERR_INTERNAL);
 	for (i = 0; i < nparams; i++) {
@@ -590,7 +662,8 @@ send_call(struct db *db, const char *name, const struct db_param *params, size_t
 		lengths[i] = (int)params[i].value.len;
 		formats[i] = params[i].kind == DB_BYTES ? 1 : 0;
 	}
-	return (PQsendQueryPrepared(db->conn, name, (int)nparams, values, lengths, formats, 0) != 0
+	return (PQsendQueryPrepared(
+		    db->conn, query->name, (int)nparams, values, lengths, formats, 0) != 0
 		    ? ERR_OK
 		    : ERR_DOWN);
 }
@@ -610,19 +683,12 @@ call_once(struct db *db, const struct db_query *query, const struct db_param *pa
 	db->in_doubt = false; /* nothing was called yet */
 	if (e != ERR_OK)
 		return (e);
-	if (send_call(db, query->name, params, nparams) != ERR_OK) {
+	if (db_send_call(db, query, params, nparams) != ERR_OK) {
 		*again = true;
-		disconnect(db);
+		db_disconnect(db);
 		return (ERR_DOWN);
 	}
-	if ((e = finish(db, query->name, deadline_ms, out, again)) != ERR_OK)
-		return (e);
-	if (!db->in_doubt)
-		return (ERR_OK);
-	log_warn("db.indoubt", LOG_STR("query", query->name));
-	PQclear(*out);
-	*out = NULL;
-	return (ERR_DOWN);
+	return (finish(db, query->name, deadline_ms, out, again));
 }
 
 enum err

@@ -60,8 +60,9 @@ void db_free(struct db *db);
  * set ${once} of the options.
  * ERR_DOWN: no connection, or the server is short of something (53xxx, 55P03, 57014, 40P01, 40001),
  * or the commit is in doubt (WARNING 01000 of synchronous replication).  ERR_TIMEOUT: the deadline.
- * ERR_EXISTS: a unique constraint (23505). ERR_DENIED: 42501.  ERR_INTERNAL: any other SQL error.
- * Logs the first word of a failure (SQLSTATE, no parameter).
+ * ERR_EXISTS: a unique constraint (23505). ERR_DENIED: 42501.  ERR_INVALID: a parameter's value
+ * does not fit (22xxx).  ERR_INTERNAL: any other SQL error. Logs the first word of a failure
+ * (SQLSTATE, no parameter).
  */
 enum err db_call(struct db *db, const struct db_query *query, const struct db_param *params,
     size_t nparams, int64_t deadline_ms, struct db_rows **out) MUST_CHECK;

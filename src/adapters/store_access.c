@@ -62,6 +62,20 @@ store_ask(struct db *db, const struct db_query *query, const struct db_param *pa
 	return (read_ruling(*rows, ruling));
 }
 
+enum err
+store_show(struct db *db, const struct db_query *query, const struct db_param *params,
+    size_t nparams, int64_t deadline_ms, struct ruling *ruling, struct buf *json)
+{
+	struct db_rows *rows;
+	enum err e;
+
+	e = store_ask(db, query, params, nparams, deadline_ms, ruling, &rows);
+	if (e == ERR_OK && json != NULL)
+		buf_add(json, db_text(rows, 0, 4));
+	db_rows_free(rows);
+	return (e);
+}
+
 struct db_param
 store_project(const struct store_caller *who, char text[UUID_TEXT_SIZE])
 {

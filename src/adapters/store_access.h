@@ -57,6 +57,14 @@ enum err store_ask(struct db *db, const struct db_query *query, const struct db_
     size_t nparams, int64_t deadline_ms, struct ruling *ruling, struct db_rows **rows) MUST_CHECK;
 
 /**
+ * store_show(db, query, params, nparams, deadline_ms, ruling, json):
+ * The same where the fifth column, if there is one, is the data of the answer: append it to ${json}
+ * (which may be NULL).
+ */
+enum err store_show(struct db *db, const struct db_query *query, const struct db_param *params,
+    size_t nparams, int64_t deadline_ms, struct ruling *ruling, struct buf *json) MUST_CHECK;
+
+/**
  * store_project(who, text):
  * X-Project-Id as a parameter; NULL where none was sent.  ${text} must outlive the call.
  */

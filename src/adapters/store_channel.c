@@ -139,14 +139,9 @@ store_channel_get(struct db *db, const struct store_caller *who, const struct uu
 	    store_project(who, project),
 	    db_param_uuid(id, text),
 	};
-	struct db_rows *rows;
-	enum err e;
 
-	e = store_ask(db, &Q_API_CHANNEL_GET, params, NPARAMS(params), deadline_ms, out, &rows);
-	if (e == ERR_OK)
-		buf_add(json, db_text(rows, 0, 4));
-	db_rows_free(rows);
-	return (e);
+	return (
+	    store_show(db, &Q_API_CHANNEL_GET, params, NPARAMS(params), deadline_ms, out, json));
 }
 
 /* A parameter of a number; ${n} below 0 is none. */
@@ -177,12 +172,9 @@ store_channel_update(struct db *db, const struct store_caller *who,
 	    db_param_bool(change->replaces),
 	    db_param_int(change->overlap_s, overlap),
 	};
-	struct db_rows *rows;
-	enum err e;
 
-	e = store_ask(db, &Q_API_CHANNEL_UPDATE, params, NPARAMS(params), deadline_ms, out, &rows);
-	db_rows_free(rows);
-	return (e);
+	return (
+	    store_show(db, &Q_API_CHANNEL_UPDATE, params, NPARAMS(params), deadline_ms, out, NULL));
 }
 
 enum err
@@ -196,10 +188,7 @@ store_channel_delete(struct db *db, const struct store_caller *who, const struct
 	    db_param_uuid(id, text),
 	    db_param_uuid(call, call_text),
 	};
-	struct db_rows *rows;
-	enum err e;
 
-	e = store_ask(db, &Q_API_CHANNEL_DELETE, params, NPARAMS(params), deadline_ms, out, &rows);
-	db_rows_free(rows);
-	return (e);
+	return (
+	    store_show(db, &Q_API_CHANNEL_DELETE, params, NPARAMS(params), deadline_ms, out, NULL));
 }

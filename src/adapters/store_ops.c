@@ -3,6 +3,8 @@
 
 #include "sql_queries.h"
 
+#define HOUSEKEEP_MS 30000 /* a count of 1,000,000 channels takes a fraction of a second */
+
 /* Is the bool in column ${col} of the one row true? */
 static bool
 is_true(const struct db_rows *rows, size_t col)
@@ -52,17 +54,16 @@ out:
 }
 
 enum err
-store_housekeep(struct db *db, int64_t batch, int64_t deadline_ms, bool *is_done, bool *is_more)
+store_housekeep_ask(struct db_loop *d, int64_t batch, db_loop_done *done, void *ctx)
 {
 	char text[DB_INT_SIZE];
 	const struct db_param params[] = {db_param_int(batch, text)};
-	struct db_rows *rows = NULL;
-	enum err e;
 
-	if ((e = db_call(db, &Q_COURIER_HOUSEKEEP, params, 1, deadline_ms, &rows)) == ERR_OK) {
-		*is_done = is_true(rows, 0);
-		*is_more = is_true(rows, 1);
-	}
-	db_rows_free(rows);
-	return (e);
+	return (db_loop_call(d, &Q_COURIER_HOUSEKEEP, params, 1, HOUSEKEEP_MS, done, ctx));
+}
+
+bool
+store_housekeep_is_more(const struct db_rows *rows)
+{
+	return (is_true(rows, 0) && is_true(rows, 1));
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "adapters/db.h"
+#include "adapters/db_loop.h"
 #include "base/buf.h"
 
 /**
@@ -23,11 +24,12 @@ enum err store_ready(
 enum err store_metrics(struct db *db, int64_t deadline_ms, struct buf *out) MUST_CHECK;
 
 /**
- * store_housekeep(db, batch, deadline_ms, is_done, is_more):
- * Do what must be done once a minute, deleting at most ${batch} rows of a kind.  ${is_done}: false
- * where another courier is at it.  ${is_more}: call again at once.  Errors as db_call()'s.
+ * store_housekeep_ask(d, batch, done, ctx), store_housekeep_is_more(rows):
+ * Do what must be done once a minute, deleting at most ${batch} rows of a kind; should it be called
+ * again at once?
  */
-enum err store_housekeep(
-    struct db *db, int64_t batch, int64_t deadline_ms, bool *is_done, bool *is_more) MUST_CHECK;
+enum err store_housekeep_ask(
+    struct db_loop *d, int64_t batch, db_loop_done *done, void *ctx) MUST_CHECK;
+bool store_housekeep_is_more(const struct db_rows *rows);
 
 #endif

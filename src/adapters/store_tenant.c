@@ -14,14 +14,9 @@ store_settings_get(struct db *db, const struct store_caller *who, int64_t deadli
 	    db_param_bytes(who->digest, sizeof(who->digest)),
 	    store_project(who, project),
 	};
-	struct db_rows *rows;
-	enum err e;
 
-	e = store_ask(db, &Q_API_SETTINGS_GET, params, NPARAMS(params), deadline_ms, out, &rows);
-	if (e == ERR_OK)
-		buf_add(json, db_text(rows, 0, 4));
-	db_rows_free(rows);
-	return (e);
+	return (
+	    store_show(db, &Q_API_SETTINGS_GET, params, NPARAMS(params), deadline_ms, out, json));
 }
 
 enum err
@@ -35,10 +30,7 @@ store_settings_set(struct db *db, const struct store_caller *who, const struct u
 	    db_param_uuid(call, id),
 	    db_param_int(threshold, number),
 	};
-	struct db_rows *rows;
-	enum err e;
 
-	e = store_ask(db, &Q_API_SETTINGS_SET, params, NPARAMS(params), deadline_ms, out, &rows);
-	db_rows_free(rows);
-	return (e);
+	return (
+	    store_show(db, &Q_API_SETTINGS_SET, params, NPARAMS(params), deadline_ms, out, NULL));
 }

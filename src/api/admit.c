@@ -56,7 +56,7 @@ refuse_verdict(struct call *c)
 	const struct ruling *r = &c->ruling;
 	struct buf details;
 
-	if (r->verdict == VERDICT_BAD_PROJECT) {
+	if (r->verdict == VERDICT_BAD_PROJECT || r->verdict == VERDICT_INVALID) {
 		refuse_issues(c);
 		return;
 	}

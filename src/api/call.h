@@ -10,6 +10,7 @@
 #include "adapters/store_channel.h"
 #include "api/counters.h"
 #include "api/reply.h"
+#include "api/route.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -31,8 +32,6 @@ struct api {
 	size_t worker;             /* this one's place among them */
 };
 
-struct route;
-
 /** One request on its way through handle.c. */
 struct call {
 	struct api *api;
@@ -42,11 +41,11 @@ struct call {
 	struct arena *arena;
 	int64_t started_ms, deadline_ms; /* monotonic */
 	struct store_caller caller;
-	struct slice id_text; /* what stands for {id} in the path; absent: the route has none */
-	struct uuid id;
-	bool id_is_bad;
-	struct json *body;    /* NULL: none, or it is refused */
-	struct issues issues; /* with header and body, in the order of the checks */
+	struct route_ids ids;
+	struct uuid id, delivery_id; /* of the path, where the route has them */
+	bool id_is_bad;              /* one of them is no id */
+	struct json *body;           /* NULL: none, or it is refused */
+	struct issues issues;        /* with header and body, in the order of the checks */
 	enum refusal
 	    refusal; /* what the request will be refused with, once the key has proved good */
 	struct permit *permit;      /* the one that this request uses up; NULL: none */

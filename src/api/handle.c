@@ -40,7 +40,7 @@ take_route(struct call *c)
 
 	buf_init(&allow, 256);
 	(void)slice_split(&rest, '?', &path);
-	c->route = route_find(c->in->method, path, &allow, &c->id_text);
+	c->route = route_find(c->in->method, path, &allow, &c->ids);
 	if (c->route == NULL && allow.len > 0)
 		reply_header(c->out, "Allow", buf_str(&allow));
 	if (c->route == NULL)
@@ -49,17 +49,25 @@ take_route(struct call *c)
 	return (c->route != NULL);
 }
 
-/* The form of {id} in the path; no word about it to one who named no project. */
+/* The form of an id in the path; absent: the route has none. */
 static void
-take_id(struct call *c)
+take_id(struct call *c, const char *path, struct slice text, struct uuid *id)
 {
-	if (c->caller.project_is_bad || c->id_text.ptr == NULL ||
-	    uuid_parse(c->id_text, &c->id) == ERR_OK)
+	if (text.ptr == NULL || uuid_parse(text, id) == ERR_OK)
 		return;
-	issue_add(&c->issues, "path.id", ISSUE_FORMAT,
-	    "the id in the path must be a channel's id, a UUID such as "
-	    "9b7a3b2c-2e6e-4f1f-8c5a-1b2c3d4e5f6a");
+	issue_add(&c->issues, path, ISSUE_FORMAT,
+	    "the id in the path must be a UUID such as 9b7a3b2c-2e6e-4f1f-8c5a-1b2c3d4e5f6a");
 	c->id_is_bad = true;
+}
+
+/* The ids in the path; no word about them to one who named no project. */
+static void
+take_ids(struct call *c)
+{
+	if (c->caller.project_is_bad)
+		return;
+	take_id(c, "path.id", c->ids.id, &c->id);
+	take_id(c, "path.deliveryId", c->ids.delivery_id, &c->delivery_id);
 }
 
 /* 401, as far as the key's own form can tell */
@@ -230,7 +238,7 @@ serve(struct call *c)
 		if (!take_key(c))
 			return;
 		take_project(c);
-		take_id(c);
+		take_ids(c);
 		take_once(c);
 		take_body(c);
 	}

@@ -58,3 +58,38 @@ query_bool(struct call *c, const char *name, bool *out)
 	*out = slice_eq(value, slice_of("true"));
 	return (true);
 }
+
+bool
+query_word(
+    struct call *c, const char *name, const char *const words[], size_t nwords, struct slice *out)
+{
+	char *path = arena_printf(c->arena, "query.%s", name);
+	struct slice value;
+	size_t i;
+
+	if (path == NULL || !find(c, name, path, &value))
+		return (false);
+	for (i = 0; i < nwords; i++) {
+		if (slice_eq(value, slice_of(words[i]))) {
+			*out = slice_of(words[i]);
+			return (true);
+		}
+	}
+	issue_add_enum(&c->issues, path, value, words, nwords);
+	return (false);
+}
+
+bool
+query_uuid(struct call *c, const char *name, struct uuid *out)
+{
+	char *path = arena_printf(c->arena, "query.%s", name);
+	struct slice value;
+
+	if (path == NULL || !find(c, name, path, &value))
+		return (false);
+	if (uuid_parse(value, out) == ERR_OK)
+		return (true);
+	issue_add(&c->issues, path, ISSUE_FORMAT,
+	    "must be the nextCursor of an earlier answer, as it was");
+	return (false);
+}

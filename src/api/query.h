@@ -4,6 +4,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/text.h"
+#include "base/uuid.h"
+
 struct call;
 
 /**
@@ -14,5 +17,13 @@ struct call;
  */
 bool query_int(struct call *c, const char *name, int64_t min, int64_t max, int64_t *out);
 bool query_bool(struct call *c, const char *name, bool *out);
+
+/**
+ * query_word(c, name, words, nwords, out), query_uuid(c, name, out):
+ * The same for one of some words, and for an id (a cursor).
+ */
+bool query_word(
+    struct call *c, const char *name, const char *const words[], size_t nwords, struct slice *out);
+bool query_uuid(struct call *c, const char *name, struct uuid *out);
 
 #endif

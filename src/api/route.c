@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "api/channels.h"
+#include "api/deliveries.h"
+#include "api/events.h"
 #include "api/ops.h"
 #include "api/tenant_settings.h"
 
@@ -22,6 +24,14 @@ static const struct route routes[] = {
 	{"channel.put",    "PUT",    CHANNELS "/{id}",     PERMISSION_CONFIG_WRITE, 0, 64 * KIB, channels_put},
 	{"channel.patch",  "PATCH",  CHANNELS "/{id}",     PERMISSION_CONFIG_WRITE, 0, 64 * KIB, channels_patch},
 	{"channel.delete", "DELETE", CHANNELS "/{id}",     PERMISSION_CONFIG_WRITE, 0, 0, channels_delete},
+	{"channel.test",   "POST",   CHANNELS "/{id}/test", PERMISSION_CONFIG_WRITE, 0, 0, deliveries_test},
+	{"delivery.list",  "GET",    CHANNELS "/{id}/deliveries", PERMISSION_CONFIG_READ, 0, 0, deliveries_list},
+	/* before {deliveryId}, which would fit it, too */
+	{"delivery.retry_many", "POST", CHANNELS "/{id}/deliveries/retry", PERMISSION_CONFIG_WRITE, 0, 64 * KIB, deliveries_retry_many},
+	{"delivery.get",   "GET",    CHANNELS "/{id}/deliveries/{deliveryId}", PERMISSION_CONFIG_READ, 0, 0, deliveries_get},
+	{"delivery.retry", "POST",   CHANNELS "/{id}/deliveries/{deliveryId}/retry", PERMISSION_CONFIG_WRITE, 0, 0, deliveries_retry},
+	{"event.publish",  "POST",   "/v1/events",         PERMISSION_ANALYSIS_CREATE, ROUTE_PROJECT | ROUTE_ONCE, 256 * KIB, events_publish},
+	{"event.get",      "GET",    "/v1/events/{id}",    PERMISSION_CONFIG_READ,  0, 0, events_get},
 	{"healthz",        "GET",    "/healthz",           0, ROUTE_OPEN, 0, ops_health},
 	{"readyz",         "GET",    "/readyz",            0, ROUTE_OPEN, 0, ops_ready},
 	{"metrics",        "GET",    "/metrics",           0, ROUTE_OPEN, 0, ops_metrics},
@@ -30,18 +40,20 @@ static const struct route routes[] = {
 
 #define NROUTES (sizeof(routes) / sizeof(routes[0]))
 
-/* Does ${path} fit ${pattern}, in which "{id}" stands for one segment?  That goes to ${id}. */
+/* Does ${path} fit ${pattern}, in which a name in braces stands for one segment? */
 static bool
-path_fits(const char *pattern, struct slice path, struct slice *id)
+path_fits(const char *pattern, struct slice path, struct route_ids *ids)
 {
 	struct slice want = slice_of(pattern), have = path, w, h;
 
-	*id = slice_of(NULL);
+	ids->id = ids->delivery_id = slice_of(NULL);
 	while (slice_split(&want, '/', &w)) {
 		if (!slice_split(&have, '/', &h))
 			return (false);
 		if (slice_eq(w, slice_of("{id}")) && h.len > 0)
-			*id = h;
+			ids->id = h;
+		else if (slice_eq(w, slice_of("{deliveryId}")) && h.len > 0)
+			ids->delivery_id = h;
 		else if (!slice_eq(w, h))
 			return (false);
 	}
@@ -57,14 +69,14 @@ method_fits(const struct route *r, struct slice method)
 }
 
 const struct route *
-route_find(struct slice method, struct slice path, struct buf *allow, struct slice *id)
+route_find(struct slice method, struct slice path, struct buf *allow, struct route_ids *ids)
 {
 	const char *taken = NULL; /* the pattern that the path fits; a later one does not count */
 	size_t i;
 
 	for (i = 0; i < NROUTES; i++) {
 		if (taken != NULL ? strcmp(routes[i].path, taken) != 0
-				  : !path_fits(routes[i].path, path, id))
+				  : !path_fits(routes[i].path, path, ids))
 			continue;
 		taken = routes[i].path;
 		if (method_fits(&routes[i], method))

@@ -18,11 +18,16 @@ enum route_flag {
 	ROUTE_ONCE = 4,    /* heeds Idempotency-Key */
 };
 
+/** The ids in a path, as sent. */
+struct route_ids {
+	struct slice id, delivery_id;
+};
+
 /** One method of one path: a row of route.c's table. */
 struct route {
 	const char *name;   /* for the log and the metrics: "channel.create" */
 	const char *method; /* "POST"; a GET answers HEAD, too */
-	const char *path;   /* "{id}" stands for one segment */
+	const char *path;   /* "{id}" and "{deliveryId}" stand for one segment each */
 	enum permission permission;
 	unsigned int flags; /* of enum route_flag */
 	size_t body_max;    /* bytes; 0: takes no body */
@@ -34,10 +39,10 @@ struct route {
  * route_find(method, path, allow, id):
  * The row for ${method} at ${path} (as sent, without query), or NULL: then ${allow} holds the
  * methods that the path does take, ", " between, and is empty where there is no such path.  What
- * stands for {id} goes to ${id}; absent where the row has none.
+ * stands for the ids goes to ${ids}; absent where the row has none.
  */
 const struct route *route_find(
-    struct slice method, struct slice path, struct buf *allow, struct slice *id);
+    struct slice method, struct slice path, struct buf *allow, struct route_ids *ids);
 
 /**
  * route_kind(r):

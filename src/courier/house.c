@@ -3,23 +3,42 @@
 
 #include "adapters/store_ops.h"
 #include "base/log.h"
+#include "courier/courier.h"
 
-#define BATCH       1000  /* rows of a kind in one transaction, so that none is long */
-#define ROUNDS_MAX  1000  /* batches in one minute */
-#define DEADLINE_MS 30000 /* a count of 1,000,000 channels takes a fraction of a second */
+#define EVERY_MS 60000
+#define AGAIN_MS 10000 /* after chores that failed */
+#define BATCH    1000  /* rows of a kind in one transaction, so that none is long */
 
 int64_t
-house_keep(struct db *db, int64_t now_ms)
+house_wait_ms(const struct courier *c, int64_t now_ms)
 {
-	bool is_done = true, is_more = true;
-	enum err e = ERR_OK;
-	int n;
+	if (c->is_housekeeping || c->is_stopping)
+		return (-1);
+	return (c->house_at_ms > now_ms ? c->house_at_ms - now_ms : 0);
+}
 
-	for (n = 0; n < ROUNDS_MAX && is_done && is_more && e == ERR_OK; n++)
-		e = store_housekeep(db, BATCH, now_ms + DEADLINE_MS, &is_done, &is_more);
-	if (e != ERR_OK)
+/* A batch is done: the next one at once where there is more. */
+static void
+on_rows(void *ctx, enum err e, const struct db_rows *rows)
+{
+	struct courier *c = ctx;
+
+	c->is_housekeeping = false;
+	if (e != ERR_OK) {
 		log_warn("house.fail", LOG_STR("error", err_word(e)));
-	else
-		log_debug("house.done", LOG_INT("batches", n), LOG_INT("mine", is_done ? 1 : 0));
-	return (e == ERR_OK ? HOUSE_EVERY_MS : HOUSE_AGAIN_MS);
+		c->house_at_ms = clock_mono_ms(&c->clock) + AGAIN_MS;
+	} else if (store_housekeep_is_more(rows)) {
+		c->house_at_ms = clock_mono_ms(&c->clock);
+	} else {
+		log_debug("house.done");
+	}
+}
+
+void
+house_ask(struct courier *c, int64_t now_ms)
+{
+	if (house_wait_ms(c, now_ms) != 0)
+		return;
+	c->house_at_ms = now_ms + EVERY_MS;
+	c->is_housekeeping = store_housekeep_ask(c->db, BATCH, on_rows, c) == ERR_OK;
 }

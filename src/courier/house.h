@@ -3,18 +3,18 @@
 
 #include <stdint.h>
 
-#include "adapters/db.h"
-
-#define HOUSE_EVERY_MS 60000
-#define HOUSE_AGAIN_MS 10000 /* after chores that failed */
+struct courier;
 
 /**
- * house_keep(db, now_ms):
+ * house_ask(c, now_ms):
  * Do what must be done once a minute, whichever courier does it: forget old Idempotency-Keys,
- * replaced secrets and permits, and make the counts of the metrics.  ${now_ms} is the monotonic
- * clock's.  Returns how long until it is to be called again: failures are logged, and tried again
- * soon.
+ * replaced secrets and permits, and make the counts of the metrics.  Failures are logged; the next
+ * minute tries again.
+ *
+ * house_wait_ms(c, now_ms):
+ * How long until then.
  */
-int64_t house_keep(struct db *db, int64_t now_ms);
+void house_ask(struct courier *c, int64_t now_ms);
+int64_t house_wait_ms(const struct courier *c, int64_t now_ms);
 
 #endif

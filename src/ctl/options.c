@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/uuid.h"
-#include "ctl/when.h"
+#include "base/when.h"
 #include "domain/apikey.h"
 #include "domain/channel.h"
 #include "domain/severity.h"

@@ -5,6 +5,7 @@
 #include "domain/event.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /** Where a string of the payload goes. */
 struct field {
@@ -98,6 +99,8 @@ list(struct event *e, const struct json *array, const struct field *fields, size
 			fill(items + *count * size, fields, v);
 		if (first->len > 0)
 			(*count)++;
+		else
+			memset(items + *count * size, 0, size);
 	}
 	return (ERR_OK);
 }

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "domain/credentials.h"
 #include "domain/event.h"
 
 /* A message that leaves later than this after its event was accepted says so. */
@@ -52,19 +53,36 @@ enum err render_email(
     const struct render_input *in, const struct render_mail *mail, struct buf *out) MUST_CHECK;
 
 /**
- * render_discord_url(stored, out):
+ * render_discord_url(stored, delivery_id, out):
  * Append where a Discord message is sent to: ${stored} with /api/v10/ for its version, without what
  * follows the token (/slack, /github), with wait=true and of its own query only thread_id.  A
  * path of another form (a host that the config adds) stays as it is.
  *
  * render_google_chat_url(stored, delivery_id, out):
  * Append where a Google Chat message is sent to: ${stored} with messageReplyOption, without which
- * the thread key is ignored, and the delivery's requestId in place of its own.
+ * the thread key is ignored, and ${delivery_id} for a requestId, so that a repeat makes no second
+ * message.
  *
- * Both take a URL that was checked when it was stored.  ${out} holds a secret then.  ERR_NOMEM.
+ * render_stored_url(stored, delivery_id, out):
+ * Append ${stored}: for those who need no other.
+ *
+ * All take a URL that was checked when it was stored.  ${out} holds a secret then.  ERR_NOMEM.
  */
-enum err render_discord_url(struct slice stored, struct buf *out) MUST_CHECK;
+enum err render_discord_url(
+    struct slice stored, struct slice delivery_id, struct buf *out) MUST_CHECK;
 enum err render_google_chat_url(
     struct slice stored, struct slice delivery_id, struct buf *out) MUST_CHECK;
+enum err render_stored_url(
+    struct slice stored, struct slice delivery_id, struct buf *out) MUST_CHECK;
+
+/** What is POSTed to a type of channel, and where to. */
+struct render_post {
+	enum err (*body)(const struct render_input *in, struct buf *out);
+	enum err (*url)(struct slice stored, struct slice delivery_id, struct buf *out);
+	const char *content_type;
+};
+
+/* By type; of CHANNEL_EMAIL all is NULL: render_email() has its own way. */
+extern const struct render_post render_posts[CHANNEL__MAX];
 
 #endif

@@ -137,7 +137,7 @@ render_discord(const struct render_input *in, struct buf *out)
 	put_title(&j, &v);
 	/* last, since it takes what the others left */
 	room = EMBED_MAX - j.used;
-	if (!render_is_short(&v, &in_line, TITLE_MAX)) {
+	if (!render_is_short(&j, &v, &in_line, TITLE_MAX)) {
 		render_raw(&j, ",\"description\":");
 		render_text(
 		    &j, v.summary, &in_text, room < DESCRIPTION_MAX ? room : DESCRIPTION_MAX);
@@ -199,11 +199,12 @@ put_path(struct buf *out, struct slice path)
 }
 
 enum err
-render_discord_url(struct slice stored, struct buf *out)
+render_discord_url(struct slice stored, struct slice delivery_id, struct buf *out)
 {
 	struct slice scheme = SLICE_LIT("https://"), query = stored, path, host, pair;
 	const char *slash;
 
+	(void)delivery_id;
 	(void)slice_split(&query, '?', &path);
 	host = path;
 	slash = path.len > scheme.len ? memchr(path.ptr + scheme.len, '/', path.len - scheme.len)

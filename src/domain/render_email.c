@@ -13,9 +13,10 @@
 
 #define SUBJECT_MAX 200 /* code points */
 #define NAME_MAX    100
-#define BODY_MAX    10000
+#define BODY_MAX    10000 /* the whole of any summary */
+#define CAUSE_MAX   5000
 #define FACT_MAX    500
-#define LIST_MAX    10000
+#define LIST_MAX    4000
 
 #define SERVICES 50
 #define ACTIONS  20
@@ -101,7 +102,7 @@ plain_part(struct buf *b, const struct render_view *v, const struct render_input
 	}
 	if (v->cause.ptr != NULL) {
 		put(b, "\nRoot cause\n");
-		cut_put(b, v->cause, &plain_text, BODY_MAX);
+		cut_put(b, v->cause, &plain_text, CAUSE_MAX);
 		put(b, "\n");
 	}
 	plain_lines(b, "Affected services", &v->services);
@@ -130,7 +131,7 @@ html_paragraph(struct buf *b, const char *title, struct slice s)
 		return;
 	buf_printf(b, "<h2 style=\"font-size:15px;margin:16px 0 4px\">%s</h2>\n", title);
 	put(b, "<p " ISOLATED "margin:0\">");
-	cut_put(b, s, &html_text, BODY_MAX);
+	cut_put(b, s, &html_text, CAUSE_MAX);
 	put(b, "</p>\n");
 }
 

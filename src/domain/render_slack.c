@@ -174,7 +174,7 @@ render_slack(const struct render_input *in, struct buf *out)
 	put_tail(&tail, &v, in->event->known.occurred_ms);
 	put_head(&head, &v);
 	room = MESSAGE_MAX - head.used - tail.used;
-	if (!render_is_short(&v, &in_line, HEADER_MAX))
+	if (!render_is_short(&head, &v, &in_line, HEADER_MAX))
 		put_section(&head, v.summary, room < SECTION_MAX ? room : SECTION_MAX);
 	if ((rc = render_end(&tail)) != ERR_OK)
 		goto out;

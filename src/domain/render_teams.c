@@ -68,7 +68,7 @@ put_blocks(struct render_json *j, struct slice text)
 	struct slice line;
 
 	while (slice_split(&text, '\n', &line)) {
-		if (line.len > 0)
+		if (!cut_is_blank(line))
 			put_line(j, "", line, &look_text, SIZE_MAX);
 	}
 }
@@ -182,7 +182,7 @@ render_teams(const struct render_input *in, struct buf *out)
 		goto out;
 	put_tail(&tail, &v);
 	put_head(&head, &v);
-	if (!render_is_short(&v, &in_line, TITLE_MAX))
+	if (!render_is_short(&head, &v, &in_line, TITLE_MAX))
 		put_text(&head, v.summary,
 		    MESSAGE_MAX - (out->len - began) - rest.len - LINES * BLOCK_SIZE);
 	if ((rc = render_end(&tail)) != ERR_OK)

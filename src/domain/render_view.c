@@ -54,6 +54,10 @@ percent(struct arena *a, struct slice number, struct slice *out)
 	double d;
 
 	*out = absent();
+	if (number.len >= sizeof(text) && memchr(number.ptr, '.', 2) != NULL &&
+	    memchr(number.ptr, 'e', number.len) == NULL &&
+	    memchr(number.ptr, 'E', number.len) == NULL)
+		number.len = sizeof(text) - 1; /* of the digits behind 0. so many are enough */
 	if (number.len == 0 || number.len >= sizeof(text))
 		return (ERR_OK);
 	memcpy(text, number.ptr, number.len);
@@ -181,7 +185,7 @@ make_url(struct render_view *v, struct slice s)
 	v->url = absent();
 	if (s.len == 0 || s.len > URL_MAX)
 		return (ERR_OK);
-	buf_init(&b, URL_MAX);
+	buf_init(&b, 3 * URL_MAX);
 	for (i = 0; i < s.len; i++) {
 		if (is_safe((unsigned char)s.ptr[i]))
 			buf_addc(&b, s.ptr[i]);
@@ -190,7 +194,9 @@ make_url(struct render_view *v, struct slice s)
 	}
 	/* base/url refuses a fragment, which a link may have */
 	rest = buf_slice(&b);
-	if (buf_ok(&b) && slice_split(&rest, '#', &before)) {
+	if (!buf_ok(&b)) {
+		rc = ERR_NOMEM;
+	} else if (rest.len <= URL_MAX && slice_split(&rest, '#', &before)) {
 		rc = url_parse(before, &url, &fault);
 		if (rc == ERR_OK)
 			rc = keep(v, &b, &v->url);
@@ -285,23 +291,6 @@ render_view_make(
 	return (make_lines(v, &v->actions, e->actions, e->nactions, nactions, say_action));
 }
 
-bool
-render_is_short(const struct render_view *v, const struct cut_how *how, size_t max)
-{
-	struct cut_how any = *how;
-	struct buf b;
-	size_t n;
-	bool one;
-
-	any.lines = 0;
-	buf_init(&b, RENDER_MAX);
-	n = cut_put(&b, v->summary, &any, SIZE_MAX) + cut_len(v->heading, how->unit);
-	one = memchr(buf_str(&b), '\n', b.len) == NULL;
-	one = one && buf_ok(&b) && n <= max;
-	buf_clear(&b);
-	return (one);
-}
-
 void
 render_view_clear(struct render_view *v)
 {
@@ -337,6 +326,22 @@ flush(struct render_json *j)
 		j->out->failed = true;
 	json_put(j->out, buf_slice(&j->scratch));
 	buf_reset(&j->scratch);
+}
+
+bool
+render_is_short(
+    struct render_json *j, const struct render_view *v, const struct cut_how *how, size_t max)
+{
+	struct cut_how any = *how;
+	bool one;
+	size_t n;
+
+	any.lines = 0;
+	n = cut_put(&j->scratch, v->summary, &any, SIZE_MAX) + cut_len(v->heading, how->unit);
+	one = n <= max && memchr(buf_slice(&j->scratch).ptr, '\n', j->scratch.len) == NULL;
+	j->out->failed |= !buf_ok(&j->scratch);
+	buf_reset(&j->scratch);
+	return (one);
 }
 
 void

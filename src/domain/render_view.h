@@ -68,12 +68,6 @@ enum err render_view_make(const struct render_input *in, size_t nservices, size_
     struct render_view *v) MUST_CHECK;
 void render_view_clear(struct render_view *v);
 
-/**
- * render_is_short(v, how, max):
- * Is ${v}'s summary one line that has room in ${max} of ${how}'s units, behind the heading?
- */
-bool render_is_short(const struct render_view *v, const struct cut_how *how, size_t max);
-
 /** JSON text being written, with the length of all untrusted text in it. */
 struct render_json {
 	struct buf *out;
@@ -88,6 +82,9 @@ struct render_json {
  * render_raw(j, text), render_text(j, s, how, max):
  * Append JSON as it stands; ${s} by cut_put() as a string in quotes.
  *
+ * render_is_short(j, v, how, max):
+ * Is ${v}'s summary one line that has room in ${max} of ${how}'s units, behind the heading?
+ *
  * render_join(j, a, b, how, max):
  * As render_text() of ${a}, our own words, with ${b} behind them in the same string.
  *
@@ -100,6 +97,8 @@ struct render_json {
  */
 void render_json_init(struct render_json *j, struct buf *out);
 void render_json_clear(struct render_json *j);
+bool render_is_short(
+    struct render_json *j, const struct render_view *v, const struct cut_how *how, size_t max);
 void render_raw(struct render_json *j, const char *text);
 void render_text(struct render_json *j, struct slice s, const struct cut_how *how, size_t max);
 void render_join(

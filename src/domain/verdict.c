@@ -14,9 +14,13 @@ const char *const verdict_words[VERDICT__MAX] = {
     [VERDICT_FORBIDDEN] = "forbidden",
     [VERDICT_RATE_LIMITED] = "rate_limited",
     [VERDICT_NOT_FOUND] = "not_found",
+    [VERDICT_NO_DELIVERY] = "no_delivery",
     [VERDICT_TENANT_WIDE] = "tenant_wide",
     [VERDICT_REPLAYED] = "replayed",
     [VERDICT_KEY_CONFLICT] = "key_conflict",
+    [VERDICT_INVALID] = "invalid",
+    [VERDICT_NOT_FINISHED] = "not_finished",
+    [VERDICT_CHANNEL_INACTIVE] = "channel_inactive",
     [VERDICT_QUOTA] = "quota",
     [VERDICT_CONFLICT] = "conflict",
 };

@@ -20,9 +20,13 @@ enum verdict {
 	VERDICT_FORBIDDEN,
 	VERDICT_RATE_LIMITED,
 	VERDICT_NOT_FOUND,
-	VERDICT_TENANT_WIDE,  /* a project's key may only read a channel of the whole tenant */
-	VERDICT_REPLAYED,     /* the Idempotency-Key's first request has been answered */
-	VERDICT_KEY_CONFLICT, /* … and was another one */
+	VERDICT_NO_DELIVERY,
+	VERDICT_TENANT_WIDE,      /* a project's key may only read a channel of the whole tenant */
+	VERDICT_REPLAYED,         /* the Idempotency-Key's first request has been answered */
+	VERDICT_KEY_CONFLICT,     /* … and was another one */
+	VERDICT_INVALID,          /* the event's body has faults */
+	VERDICT_NOT_FINISHED,     /* only a delivery that has ended can be sent again */
+	VERDICT_CHANNEL_INACTIVE, /* nothing but a test goes there */
 	VERDICT_QUOTA,
 	VERDICT_CONFLICT, /* the new id is somebody else's; make another one and call again */
 	VERDICT__MAX

@@ -68,6 +68,22 @@ test_bare(void **state)
 	}
 }
 
+/* An element without a name leaves nothing to the next one. */
+static void
+test_left_out(void **state)
+{
+	struct event *e =
+	    event_of("{\"event\":\"a\",\"severity\":\"low\",\"summary\":\"s\","
+		     "\"affectedServices\":[{\"role\":\"origin\",\"errorCount\":3},\"b\","
+		     "{\"errorCount\":4}]}");
+
+	(void)state;
+	assert_int_equal(e->nservices, 1);
+	assert_true(IS(e->services[0].name, "b"));
+	assert_true(e->services[0].role.ptr == NULL && e->services[0].error_count.ptr == NULL);
+	event_free(e);
+}
+
 static void
 test_damaged(void **state)
 {
@@ -142,6 +158,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_full),
 	    cmocka_unit_test(test_bare),
+	    cmocka_unit_test(test_left_out),
 	    cmocka_unit_test(test_damaged),
 	    cmocka_unit_test(test_sizes),
 	};

@@ -118,12 +118,14 @@ test_url(void **state)
 	buf_init(&b, 1000);
 	for (i = 0; i < NELEMS(rows); i++) {
 		buf_reset(&b);
-		assert_int_equal(render_discord_url(slice_of(rows[i][0]), &b), ERR_OK);
+		assert_int_equal(
+		    render_discord_url(slice_of(rows[i][0]), slice_of(DELIVERY_ID), &b), ERR_OK);
 		assert_string_equal(buf_str(&b), rows[i][1]);
 	}
 	buf_clear(&b);
 	buf_init(&b, 10);
-	assert_int_equal(render_discord_url(slice_of(rows[0][0]), &b), ERR_NOMEM);
+	assert_int_equal(
+	    render_discord_url(slice_of(rows[0][0]), slice_of(DELIVERY_ID), &b), ERR_NOMEM);
 	buf_clear(&b);
 }
 

@@ -1,5 +1,5 @@
 /* Moments as people type them at a command: a time with its offset, or a number of days. */
-#include "ctl/when.h"
+#include "base/when.h"
 
 #include <stdbool.h>
 
@@ -110,21 +110,27 @@ take_offset(struct slice *s, int64_t *ms)
 }
 
 enum err
-when_parse(struct slice s, int64_t now_ms, int sign, int64_t *at_ms)
+when_rfc3339(struct slice s, int64_t *at_ms)
 {
 	int64_t days, time_ms, offset_ms;
-	uint64_t n;
 	char c;
 
-	if (s.len > 1 && s.ptr[s.len - 1] == 'd') {
-		if (text_u64(slice_make(s.ptr, s.len - 1), DAYS_MAX, &n) != ERR_OK || n == 0)
-			return (ERR_INVALID);
-		*at_ms = now_ms + sign * (int64_t)n * DAY_MS;
-		return (ERR_OK);
-	}
 	if (!take_date(&s, &days) || !one_of(&s, "Tt ", &c) || !take_time(&s, &time_ms) ||
 	    !take_offset(&s, &offset_ms) || s.len > 0)
 		return (ERR_INVALID);
 	*at_ms = days * DAY_MS + time_ms - offset_ms;
+	return (ERR_OK);
+}
+
+enum err
+when_parse(struct slice s, int64_t now_ms, int sign, int64_t *at_ms)
+{
+	uint64_t n;
+
+	if (s.len <= 1 || s.ptr[s.len - 1] != 'd')
+		return (when_rfc3339(s, at_ms));
+	if (text_u64(slice_make(s.ptr, s.len - 1), DAYS_MAX, &n) != ERR_OK || n == 0)
+		return (ERR_INVALID);
+	*at_ms = now_ms + sign * (int64_t)n * DAY_MS;
 	return (ERR_OK);
 }

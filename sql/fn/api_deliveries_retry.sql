@@ -1,0 +1,42 @@
+-- api.deliveries_retry: send many of a channel's deliveries that have ended again; a batch of them.
+-- p_digest, p_project  as sigsentry.key_check
+-- p_id      the channel
+-- p_since, p_until  when they were created; p_until NULL is now
+-- p_status  which of failed, cancelled, delivered
+-- p_batch   how many at the most
+-- Returns one row: status of sigsentry.channel_reach, or channel_inactive, key_id, tenant_id, project_id, queued.
+-- Tables: those of sigsentry.channel_reach; those of sigsentry.queue_again.
+-- Role: sigsentry_api.
+CREATE OR REPLACE FUNCTION api.deliveries_retry(
+	p_digest bytea, p_project uuid, p_id uuid, p_since timestamptz, p_until timestamptz, p_status text[], p_batch integer,
+	OUT status text, OUT key_id uuid, OUT tenant_id uuid, OUT project_id uuid, OUT queued integer)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+AS $$
+DECLARE
+	v_active boolean;
+BEGIN
+	SELECT r.status, r.key_id, r.tenant_id, r.project_id, (r.channel).is_active
+	  INTO status, key_id, tenant_id, project_id, v_active
+	  FROM sigsentry.channel_reach(p_digest, p_project, 'config:write', p_id) r;
+	IF status <> 'ok' THEN
+		RETURN;
+	END IF;
+	IF NOT v_active THEN
+		status := 'channel_inactive';
+		RETURN;
+	END IF;
+	-- One second of ids on either side: they are made by clocks of their own.
+	queued := sigsentry.queue_again(tenant_id, ARRAY (
+		SELECT d.id
+		  FROM sigsentry.delivery d
+		 WHERE d.tenant_id = deliveries_retry.tenant_id AND d.channel_id = p_id AND NOT d.is_test
+		   AND d.id >= sigsentry.uuid_v7_floor(p_since - interval '1 second')
+		   AND d.id < sigsentry.uuid_v7_floor(coalesce(p_until, now()) + interval '1 second')
+		   AND d.created_at >= p_since AND d.created_at <= coalesce(p_until, now()) AND d.status = ANY (p_status)
+		 ORDER BY d.id
+		 LIMIT p_batch
+		   FOR UPDATE SKIP LOCKED));
+END
+$$;

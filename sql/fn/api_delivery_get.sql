@@ -1,0 +1,39 @@
+-- api.delivery_get: one delivery of a channel, with every attempt.
+-- p_digest, p_project  as sigsentry.key_check
+-- p_id        the channel
+-- p_delivery  the delivery
+-- Returns one row: status of sigsentry.channel_reach, or no_delivery, key_id, tenant_id, project_id, data (a JSON object).
+-- Tables: those of sigsentry.channel_reach; queue, delivery, event, attempt.
+-- Role: sigsentry_api.
+CREATE OR REPLACE FUNCTION api.delivery_get(
+	p_digest bytea, p_project uuid, p_id uuid, p_delivery uuid,
+	OUT status text, OUT key_id uuid, OUT tenant_id uuid, OUT project_id uuid, OUT data text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+AS $$
+BEGIN
+	SELECT r.status, r.key_id, r.tenant_id, r.project_id
+	  INTO status, key_id, tenant_id, project_id
+	  FROM sigsentry.channel_reach(p_digest, p_project, 'config:read', p_id) r;
+	IF status <> 'ok' THEN
+		RETURN;
+	END IF;
+	SELECT sigsentry.delivery_json(d, e.name, e.severity) || ',"attemptList":['
+	       || coalesce((SELECT string_agg('{"number":' || a.number || ',"startedAt":"' || sigsentry.rfc3339(a.started_at)
+	                                      || '","durationMs":' || a.duration_ms || ',"outcome":"' || a.outcome || '"'
+	                                      || coalesce(',"statusCode":' || a.status_code, '')
+	                                      || coalesce(',"error":' || to_json(a.error)::text, '')
+	                                      || coalesce(',"responseExcerpt":' || to_json(a.excerpt)::text, '') || '}',
+	                                      ',' ORDER BY a.number)
+	                      FROM sigsentry.attempt a
+	                     WHERE a.tenant_id = d.tenant_id AND a.delivery_id = d.id), '') || ']}'
+	  INTO data
+	  FROM sigsentry.delivery_all d
+	  LEFT JOIN sigsentry.event e ON e.tenant_id = d.tenant_id AND e.id = d.event_id
+	 WHERE d.tenant_id = delivery_get.tenant_id AND d.id = p_delivery AND d.channel_id = p_id;
+	IF NOT FOUND THEN
+		status := 'no_delivery';
+	END IF;
+END
+$$;

@@ -1,0 +1,41 @@
+-- api.delivery_retry: send a delivery that has ended again.
+-- p_digest, p_project  as sigsentry.key_check
+-- p_id        the channel
+-- p_delivery  the delivery
+-- Returns one row: status of sigsentry.channel_reach, or no_delivery, not_finished, channel_inactive, key_id, tenant_id,
+-- project_id.
+-- Tables: those of sigsentry.channel_reach; those of sigsentry.queue_again.
+-- Role: sigsentry_api.
+CREATE OR REPLACE FUNCTION api.delivery_retry(
+	p_digest bytea, p_project uuid, p_id uuid, p_delivery uuid,
+	OUT status text, OUT key_id uuid, OUT tenant_id uuid, OUT project_id uuid)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+AS $$
+DECLARE
+	v_active boolean;
+	v_status text;
+	v_test boolean;
+BEGIN
+	SELECT r.status, r.key_id, r.tenant_id, r.project_id, (r.channel).is_active
+	  INTO status, key_id, tenant_id, project_id, v_active
+	  FROM sigsentry.channel_reach(p_digest, p_project, 'config:write', p_id) r;
+	IF status <> 'ok' THEN
+		RETURN;
+	END IF;
+	SELECT d.status, d.is_test
+	  INTO v_status, v_test
+	  FROM sigsentry.delivery_all d
+	 WHERE d.tenant_id = delivery_retry.tenant_id AND d.id = p_delivery AND d.channel_id = p_id;
+	IF NOT FOUND THEN
+		status := 'no_delivery';
+	ELSIF v_status IN ('pending', 'sending') THEN
+		status := 'not_finished';
+	ELSIF NOT v_active AND NOT v_test THEN
+		status := 'channel_inactive';
+	ELSE
+		PERFORM sigsentry.queue_again(tenant_id, ARRAY[p_delivery]);
+	END IF;
+END
+$$;

@@ -1,0 +1,47 @@
+-- sigsentry.channel_notice: tell a project's other channels that one of them fails, or was switched off (contract §5, "Nothing
+-- dies silently"): once until the next success, and never more than one of each a day and channel.
+-- p_tenant, p_channel  the channel
+-- p_project  whose other channels are told
+-- p_event    channel.failing or channel.disabled
+-- p_error    why
+-- Returns nothing.
+-- Tables: reads channel; writes lane, operator_notice; those of sigsentry.event_add.
+-- Role: none; courier.record and sigsentry.channel_disable call it.
+CREATE OR REPLACE FUNCTION sigsentry.channel_notice(
+	p_tenant uuid, p_channel uuid, p_project uuid, p_event text, p_error text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+AS $$
+DECLARE
+	v_channel sigsentry.channel;
+	v_event uuid := sigsentry.uuid_v7();
+BEGIN
+	UPDATE sigsentry.lane AS l
+	   SET is_told = true,
+	       told_failing_at = CASE p_event WHEN 'channel.failing' THEN now() ELSE l.told_failing_at END,
+	       told_disabled_at = CASE p_event WHEN 'channel.disabled' THEN now() ELSE l.told_disabled_at END
+	 WHERE l.tenant_id = p_tenant AND l.channel_id = p_channel
+	   AND CASE p_event
+	       WHEN 'channel.failing' THEN NOT l.is_told AND coalesce(l.told_failing_at <= now() - interval '1 day', true)
+	       ELSE coalesce(l.told_disabled_at <= now() - interval '1 day', true) END;
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
+	SELECT c.* INTO v_channel FROM sigsentry.channel c WHERE c.tenant_id = p_tenant AND c.id = p_channel;
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
+	PERFORM sigsentry.event_add(p_tenant, p_project, v_event,
+	        jsonb_build_object('event', p_event, 'severity', 'high', 'channelId', p_channel, 'channelName', v_channel.name,
+	                           'channelType', v_channel.type, 'destination', v_channel.destination,
+	                           'summary', left(format(CASE p_event
+	                                WHEN 'channel.failing' THEN 'The notification channel "%s" (%s, %s) fails: %s'
+	                                ELSE 'The notification channel "%s" (%s, %s) was switched off: %s' END,
+	                                v_channel.name, v_channel.type, v_channel.destination, coalesce(p_error, 'no reason is known')), 10000)),
+	        p_channel);
+	-- For operator_mail, if there is one; else the minute's chores take it away after a week.
+	INSERT INTO sigsentry.operator_notice (tenant_id, event_id) VALUES (p_tenant, v_event);
+END
+$$;

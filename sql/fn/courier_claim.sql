@@ -1,0 +1,106 @@
+-- courier.claim: take deliveries that may go now, under a lease.
+-- p_claim     id of this claim, made by the courier: goes with every outcome
+-- p_free      how many deliveries it can take
+-- p_failing   of these, how many may be of channels whose last attempt failed
+-- p_lease_s   how long the courier has, unless it renews the lease (courier.renew)
+-- p_types, p_flights, p_gaps_ms  by channel type: how many deliveries of one channel may be under way at once, and how much
+--             time lies between two; 0 is none
+-- p_mail_cap  messages that a tenant may send on a day (UTC); 0 is any number.  Its e-mail then waits for the next day
+-- Returns rows: tenant_id, id (the delivery), channel_id, type, attempts (that counted), is_test, event_id, project_id,
+-- project_slug, event_name, severity, payload, occurred_at, accepted_at (ms since 1970, both), progress, credentials (name:sealed:previous
+-- of each field with commas between, the sealed values in hex; previous is a replaced secret that still signs, or empty).
+-- Tables: reads event, channel, credential, project, tenant, mail_day; writes queue, lane, delivery.
+-- Role: sigsentry_courier.
+-- Three steps in one call.  Whoever must be looked at (new, paused long enough, its courier gone) becomes ready, and its
+-- lane due.  Due lanes are taken, each by one courier.  Of each, the gravest and oldest go, as many as may.
+CREATE OR REPLACE FUNCTION courier.claim(
+	p_claim uuid, p_free integer, p_failing integer, p_lease_s integer,
+	p_types text[], p_flights integer[], p_gaps_ms integer[], p_mail_cap integer)
+RETURNS TABLE (tenant_id uuid, id uuid, channel_id uuid, type text, attempts integer, is_test boolean,
+               event_id uuid, project_id uuid, project_slug text, event_name text, severity smallint, payload text,
+               occurred_at bigint, accepted_at bigint, progress text, credentials text)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+AS $$
+#variable_conflict use_column
+DECLARE
+	v_rows sigsentry.queue[];
+	v_first uuid;
+	v_last uuid;
+BEGIN
+	PERFORM sigsentry.queue_wake(2 * p_free + 100);
+
+	WITH due AS (
+		SELECT * FROM (SELECT l.tenant_id, l.channel_id, l.due_at FROM sigsentry.lane l
+		                WHERE NOT l.is_failing AND l.due_at <= now() AND l.due_at < 'infinity'
+		                ORDER BY l.due_at LIMIT p_free FOR UPDATE SKIP LOCKED) well
+		 UNION ALL
+		SELECT * FROM (SELECT l.tenant_id, l.channel_id, l.due_at FROM sigsentry.lane l
+		                WHERE l.is_failing AND l.due_at <= now() AND l.due_at < 'infinity'
+		                ORDER BY l.due_at LIMIT least(p_free, p_failing) FOR UPDATE SKIP LOCKED) ill
+	), room AS (
+		SELECT d.tenant_id, d.channel_id, d.due_at, s.gap_ms, c.is_active, t.suspended_at,
+		       p_mail_cap > 0 AND c.type = 'email' AND coalesce(m.sent, 0) >= p_mail_cap AS is_full,
+		       CASE WHEN t.suspended_at IS NOT NULL THEN 0
+		            WHEN p_mail_cap > 0 AND c.type = 'email' AND coalesce(m.sent, 0) >= p_mail_cap THEN 0
+		            WHEN s.gap_ms > 0 THEN least(1, s.flights - u.n)
+		            ELSE s.flights - u.n END AS room
+		  FROM due d
+		  JOIN sigsentry.channel c ON c.tenant_id = d.tenant_id AND c.id = d.channel_id
+		  JOIN sigsentry.tenant t ON t.id = d.tenant_id
+		  LEFT JOIN sigsentry.mail_day m ON m.tenant_id = d.tenant_id AND m.day = (now() AT TIME ZONE 'UTC')::date
+		  JOIN unnest(p_types, p_flights, p_gaps_ms) AS s (type, flights, gap_ms) ON s.type = c.type
+		 CROSS JOIN LATERAL (SELECT count(*)::integer AS n FROM sigsentry.queue q
+		                      WHERE q.channel_id = d.channel_id AND q.claim_id IS NOT NULL) u
+	), chosen AS (
+		SELECT q.ctid, r.channel_id
+		  FROM room r
+		 CROSS JOIN LATERAL (SELECT q.ctid FROM sigsentry.queue q
+		                      WHERE q.channel_id = r.channel_id AND q.wake_at IS NULL AND (r.is_active OR q.is_test)
+		                      ORDER BY q.severity, q.id LIMIT greatest(r.room, 0)) q
+		 ORDER BY r.due_at
+		 LIMIT p_free
+	), counted AS (
+		SELECT h.channel_id, count(*) AS n FROM chosen h GROUP BY 1
+	), claimed AS (
+		UPDATE sigsentry.queue AS q
+		   SET claim_id = p_claim, wake_at = now() + make_interval(secs => p_lease_s)
+		 WHERE q.ctid = ANY (ARRAY (SELECT h.ctid FROM chosen h))
+		RETURNING q
+	), moved AS (
+		-- The lane is due again when its pace allows, or when an outcome makes room.
+		UPDATE sigsentry.lane AS l
+		   SET pause_until = CASE WHEN r.gap_ms > 0 AND n.n > 0 THEN now() + make_interval(secs => r.gap_ms / 1000.0) ELSE l.pause_until END,
+		       due_at = CASE WHEN r.suspended_at IS NOT NULL THEN now() + interval '1 minute'
+		                     WHEN r.is_full THEN date_trunc('day', now(), 'UTC') + interval '1 day'
+		                     WHEN n.n IS NULL AND r.room > 0 THEN 'infinity'
+		                     WHEN r.gap_ms > 0 AND n.n > 0 THEN now() + make_interval(secs => r.gap_ms / 1000.0)
+		                     WHEN coalesce(n.n, 0) >= r.room THEN 'infinity'
+		                     ELSE now() END
+		  FROM room r
+		  LEFT JOIN counted n ON n.channel_id = r.channel_id
+		 WHERE l.tenant_id = r.tenant_id AND l.channel_id = r.channel_id
+	)
+	SELECT array_agg(k.q) INTO v_rows FROM claimed k;
+	IF v_rows IS NULL THEN
+		RETURN;
+	END IF;
+
+	-- Between these ids lie few of the history's partitions, and only those are opened.
+	SELECT min(q.event_id::text)::uuid, max(q.event_id::text)::uuid INTO v_first, v_last FROM unnest(v_rows) q;
+	RETURN QUERY
+	SELECT q.tenant_id, q.id, q.channel_id, c.type::text, q.attempts, q.is_test, q.event_id, e.project_id, p.slug, e.name,
+	       q.severity, e.payload::text, (date_part('epoch', e.occurred_at) * 1000)::bigint,
+	       (date_part('epoch', e.accepted_at) * 1000)::bigint, q.progress, f.credentials
+	  FROM unnest(v_rows) q
+	  JOIN sigsentry.channel c ON c.tenant_id = q.tenant_id AND c.id = q.channel_id
+	  JOIN sigsentry.event e ON e.tenant_id = q.tenant_id AND e.id = q.event_id AND e.id >= v_first AND e.id <= v_last
+	  LEFT JOIN sigsentry.project p ON p.tenant_id = q.tenant_id AND p.id = e.project_id
+	 CROSS JOIN LATERAL (SELECT string_agg(f.field || ':' || encode(f.sealed, 'hex') || ':'
+	                                       || CASE WHEN f.previous_until > now() THEN encode(f.previous_sealed, 'hex') ELSE '' END,
+	                                       ',') AS credentials
+	                       FROM sigsentry.credential f
+	                      WHERE f.tenant_id = q.tenant_id AND f.channel_id = q.channel_id) f;
+END
+$$;

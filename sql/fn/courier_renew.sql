@@ -1,0 +1,26 @@
+-- courier.renew: a courier lives: renew its leases.
+-- p_courier, p_name, p_version, p_key_ids, p_flights  as table courier's
+-- p_tenants, p_ids, p_claims  the deliveries that it has under way, and the claims that it has them under
+-- p_lease_s  as courier.claim
+-- Returns nothing.
+-- Tables: writes courier, queue.
+-- Role: sigsentry_courier.
+CREATE OR REPLACE FUNCTION courier.renew(
+	p_courier uuid, p_name text, p_version text, p_key_ids text[], p_flights integer,
+	p_tenants uuid[], p_ids uuid[], p_claims uuid[], p_lease_s integer)
+RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	INSERT INTO sigsentry.courier AS c (id, name, version, key_ids, flights)
+	VALUES (p_courier, p_name, p_version, p_key_ids, p_flights)
+	    ON CONFLICT ON CONSTRAINT courier_pkey DO UPDATE
+	   SET beat_at = now(), flights = excluded.flights, key_ids = excluded.key_ids;
+	UPDATE sigsentry.queue AS q
+	   SET wake_at = now() + make_interval(secs => p_lease_s)
+	  FROM unnest(p_tenants, p_ids, p_claims) AS f (tenant_id, id, claim_id)
+	 WHERE q.tenant_id = f.tenant_id AND q.id = f.id AND q.claim_id = f.claim_id;
+	DELETE FROM sigsentry.courier c WHERE c.beat_at < now() - interval '1 day';
+END
+$$;

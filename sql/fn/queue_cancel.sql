@@ -1,0 +1,24 @@
+-- sigsentry.queue_cancel: end the deliveries of a channel that wait, as cancelled.  One that is under way ends with its attempt.
+-- p_tenant, p_channel  the channel
+-- p_error  why
+-- Returns how many.
+-- Tables: writes queue, delivery.
+-- Role: none; sigsentry.channel_disable and others call it.
+CREATE OR REPLACE FUNCTION sigsentry.queue_cancel(p_tenant uuid, p_channel uuid, p_error text) RETURNS integer
+LANGUAGE sql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+AS $$
+	WITH ended AS (
+		DELETE FROM sigsentry.queue q
+		 WHERE q.tenant_id = p_tenant AND q.channel_id = p_channel AND q.claim_id IS NULL AND NOT q.is_test
+		RETURNING q.*
+	), kept AS (
+		INSERT INTO sigsentry.delivery (tenant_id, id, channel_id, event_id, status, is_test, attempts, created_at, finished_at,
+		                                last_status_code, last_error)
+		SELECT e.tenant_id, e.id, e.channel_id, e.event_id, 'cancelled', e.is_test, e.attempts, e.created_at, now(),
+		       e.last_status_code, coalesce(e.last_error, p_error)
+		  FROM ended e
+	)
+	SELECT count(*)::integer FROM ended
+$$;

@@ -1,0 +1,3 @@
+-- $1 digest of the key, $2 X-Project-Id or NULL, $3 channel, $4 id of the new delivery.
+SELECT status, key_id, tenant_id, project_id
+  FROM api.channel_test($1::bytea, $2::uuid, $3::uuid, $4::uuid)

@@ -1,0 +1,2 @@
+-- Arrays of one length: $1 tenants, $2 deliveries, $3 claims.
+SELECT courier.hand_back($1::uuid[], $2::uuid[], $3::uuid[])

@@ -1,0 +1,368 @@
+/*
+ * The courier's one loop: who waits for what, and for how long.  Signals, the database's socket and
+ * all of curl's are descriptors in it; every room says when it must be asked again.
+ */
+#include "courier/work.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "adapters/keyfile.h"
+#include "base/crypt.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/notify.h"
+#include "base/wipefree.h"
+#include "courier/beat.h"
+#include "courier/claim.h"
+#include "courier/courier.h"
+#include "courier/flight.h"
+#include "courier/house.h"
+#include "courier/notice.h"
+#include "courier/outbox.h"
+
+/** The courier with what only this room looks at. */
+struct work {
+	struct courier c;
+	const struct work_source *source;
+	int signal_fd;
+};
+
+/* Curl's wishes
+ * ------------------------------------------------------------------------------------ */
+
+static void
+on_post_ready(void *ctx, int fd, short events)
+{
+	struct courier *c = ctx;
+	unsigned int e = 0;
+
+	e |= (events & POLLIN) != 0 ? POST_READ : 0;
+	e |= (events & POLLOUT) != 0 ? POST_WRITE : 0;
+	post_on_ready(c->post, fd, e);
+}
+
+static void
+watch(void *ctx, int fd, unsigned int events)
+{
+	struct courier *c = ctx;
+	short e = 0;
+
+	e = (short)(e | ((events & POST_READ) != 0 ? POLLIN : 0));
+	e = (short)(e | ((events & POST_WRITE) != 0 ? POLLOUT : 0));
+	if (loop_watch(c->loop, fd, e, on_post_ready, c) != ERR_OK)
+		log_error("loop.watch", LOG_STR("error", strerror(errno)));
+}
+
+static void
+wake(void *ctx, int64_t after_ms)
+{
+	struct courier *c = ctx;
+
+	c->post_wake_ms = after_ms < 0 ? -1 : clock_mono_ms(&c->clock) + after_ms;
+}
+
+/* The database's socket
+ * ---------------------------------------------------------------------------- */
+
+static void
+on_db_ready(void *ctx, int fd, short events)
+{
+	struct courier *c = ctx;
+
+	(void)fd;
+	(void)events;
+	db_loop_ready(c->db, clock_mono_ms(&c->clock));
+}
+
+/* Every connection has another one. */
+static void
+watch_db(struct courier *c)
+{
+	int fd = db_loop_fd(c->db);
+	short events = db_loop_events(c->db);
+
+	if (fd == c->db_fd && events == c->db_events)
+		return;
+	if (c->db_fd >= 0 && c->db_fd != fd)
+		(void)!loop_watch(c->loop, c->db_fd, 0, NULL, NULL);
+	if (fd >= 0 && loop_watch(c->loop, fd, events, on_db_ready, c) != ERR_OK)
+		log_error("loop.watch", LOG_STR("error", strerror(errno)));
+	c->db_fd = fd;
+	c->db_events = events;
+}
+
+/* Settings and keys
+ * -------------------------------------------------------------------------------- */
+
+/** All that is made anew with every reading of the config. */
+struct fresh {
+	const struct settings *settings;
+	struct keyring *ring;
+	struct seal_ring *seals;
+	struct db_loop *db;
+	struct post *post;
+};
+
+static void
+fresh_free(struct fresh *f)
+{
+	post_free(f->post);
+	db_loop_free(f->db);
+	seal_ring_free(f->seals);
+	keyring_free(f->ring);
+	settings_free(f->settings);
+}
+
+/* Load the private keyring. */
+static enum err
+load_keys(struct fresh *f, struct buf *why)
+{
+	enum err e;
+
+	if ((f->ring = keyring_new()) == NULL) {
+		buf_printf(why,
+		    "memory cannot be locked: raise LimitMEMLOCK (systemd) or ulimit -l to "
+		    "256 KiB or more");
+		return (ERR_NOMEM);
+	}
+	if ((e = keyfile_load(f->settings->keyring_private, f->ring)) != ERR_OK) {
+		buf_printf(why, "the keyring %s cannot be read (see above): %s",
+		    f->settings->keyring_private, err_word(e));
+		return (e);
+	}
+	if (!f->ring->has_private) {
+		buf_printf(why, "%s holds no private keys: set keyring_private",
+		    f->settings->keyring_private);
+		return (ERR_INVALID);
+	}
+	f->seals = seal_ring_new(f->ring);
+	return (f->seals == NULL ? ERR_NOMEM : ERR_OK);
+}
+
+static enum err
+make_fresh(struct work *w, struct fresh *f, struct buf *why)
+{
+	const struct post_watcher watcher = {watch, wake, &w->c};
+	struct db_options db = {.user = "sigsentry_courier", .application = "sigsentry-courier"};
+	enum err e;
+
+	memset(f, 0, sizeof(*f));
+	f->settings =
+	    settings_load(w->source->path, w->source->overrides, w->source->noverrides, why);
+	if (f->settings == NULL)
+		return (ERR_INVALID);
+	if ((e = load_keys(f, why)) != ERR_OK)
+		return (e);
+	db.conninfo = f->settings->database;
+	db.lock_timeout_ms = f->settings->lock_timeout_ms;
+	f->db = db_loop_new(&db);
+	f->post = post_new(f->settings, &watcher, why);
+	return (f->db == NULL || f->post == NULL ? ERR_NOMEM : ERR_OK);
+}
+
+/* Put the fresh ones in place of what there is. */
+static void
+take_fresh(struct courier *c, const struct fresh *f)
+{
+	struct fresh old = {c->settings, c->ring, c->seals, c->db, c->post};
+
+	c->settings = f->settings;
+	c->ring = f->ring;
+	c->seals = f->seals;
+	if (c->db_fd >= 0)
+		(void)!loop_watch(c->loop, c->db_fd, 0, NULL, NULL);
+	c->db_fd = -1;
+	c->db = f->db;
+	c->post = f->post;
+	fresh_free(&old);
+	log_setup("sigsentry-courier", (enum log_level)c->settings->log_level);
+}
+
+/* Nothing is under way: read config and keyring again. */
+static void
+reload(struct work *w)
+{
+	struct courier *c = &w->c;
+	struct fresh f;
+	struct buf why;
+
+	c->is_reloading = false;
+	buf_init(&why, 4096);
+	if (make_fresh(w, &f, &why) == ERR_OK) {
+		take_fresh(c, &f);
+		c->beat_at_ms = 0;
+		log_info("courier.reload", LOG_STR("config", w->source->path));
+	} else {
+		fresh_free(&f);
+		log_error("courier.reload", LOG_STR("error", buf_str(&why)),
+		    LOG_STR("hint", "the old settings stay"));
+	}
+	buf_clear(&why);
+	notify("READY=1");
+}
+
+/* Signals
+ * ------------------------------------------------------------------------------------------ */
+
+static void
+on_signal(void *ctx, int fd, short events)
+{
+	struct work *w = ctx;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGHUP) {
+			notify("RELOADING=1");
+			w->c.is_reloading = true;
+			continue;
+		}
+		if (!w->c.is_stopping) {
+			notify("STOPPING=1");
+			log_info("courier.drain", LOG_INT("flights", (int64_t)w->c.nflights));
+			w->c.drain_at_ms =
+			    clock_mono_ms(&w->c.clock) + w->c.settings->drain_s * 1000;
+		}
+		w->c.is_stopping = true;
+	}
+}
+
+/* They come by descriptor, so that nothing interrupts anything. */
+static enum err
+open_signals(struct work *w)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+		return (ERR_IO);
+	if ((w->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)) < 0)
+		return (ERR_IO);
+	return (loop_watch(w->c.loop, w->signal_fd, POLLIN, on_signal, w));
+}
+
+/* The loop
+ * ----------------------------------------------------------------------------------------- */
+
+/* The shorter of two waits, of which -1 is none. */
+static int64_t
+sooner(int64_t a, int64_t b)
+{
+	return (a < 0 ? b : b < 0 || a < b ? a : b);
+}
+
+/* How long nothing need be done. */
+static int64_t
+how_long(struct courier *c, int64_t now_ms)
+{
+	int64_t wait = -1;
+
+	wait = sooner(wait, claim_wait_ms(c, now_ms));
+	wait = sooner(wait, beat_wait_ms(c, now_ms));
+	wait = sooner(wait, house_wait_ms(c, now_ms));
+	wait = sooner(wait, notice_wait_ms(c, now_ms));
+	wait = sooner(wait, db_loop_wait_ms(c->db, now_ms));
+	if (c->post_wake_ms >= 0)
+		wait = sooner(wait, c->post_wake_ms > now_ms ? c->post_wake_ms - now_ms : 0);
+	if (c->is_stopping)
+		wait = sooner(wait, c->drain_at_ms > now_ms ? c->drain_at_ms - now_ms : 0);
+	return (wait);
+}
+
+/* Everybody whose time has come. */
+static void
+turn(struct work *w)
+{
+	struct courier *c = &w->c;
+	int64_t now = clock_mono_ms(&c->clock);
+
+	if (c->post_wake_ms >= 0 && now >= c->post_wake_ms) {
+		c->post_wake_ms = -1;
+		post_on_timer(c->post);
+	}
+	if (c->is_stopping && now >= c->drain_at_ms && c->nflights > 0)
+		beat_hand_back(c);
+	outbox_flush(c);
+	claim_ask(c, now);
+	beat_ask(c, now);
+	house_ask(c, now);
+	notice_ask(c, now);
+	db_loop_ready(c->db, now);
+	if (c->is_reloading && c->nflights + c->nnotices == 0 && outbox_is_empty(c) &&
+	    db_loop_is_idle(c->db))
+		reload(w);
+	watch_db(c);
+	loop_wait(c->loop, how_long(c, clock_mono_ms(&c->clock)));
+}
+
+/* Is all done that a courier does before it goes?  What cannot be written down is left to its
+ * leases after a while. */
+static bool
+is_over(const struct courier *c)
+{
+	if (!c->is_stopping || c->nflights > 0 ||
+	    (c->nnotices > 0 && clock_mono_ms(&c->clock) < c->drain_at_ms))
+		return (false);
+	if (outbox_is_empty(c) && db_loop_is_idle(c->db))
+		return (true);
+	return (clock_mono_ms(&c->clock) >= c->drain_at_ms + c->settings->drain_s * 1000);
+}
+
+/* Make all that there must be before the first turn. */
+static enum err
+begin(struct work *w, struct buf *why)
+{
+	struct courier *c = &w->c;
+	struct fresh f;
+
+	wipefree_enable();
+	if (crypt_init() != ERR_OK) {
+		buf_printf(why,
+		    "the crypto library cannot begin; if memory cannot be locked: raise "
+		    "LimitMEMLOCK (systemd) or ulimit -l to 256 KiB or more");
+		return (ERR_NOMEM);
+	}
+	c->clock = clock_system();
+	c->db_fd = -1;
+	c->post_wake_ms = -1;
+	if ((c->loop = loop_new()) == NULL || (c->outbox = outbox_new()) == NULL ||
+	    open_signals(w) != ERR_OK) {
+		buf_printf(why, "cannot wait for events: %s", strerror(errno));
+		return (ERR_IO);
+	}
+	if (make_fresh(w, &f, why) != ERR_OK)
+		return (ERR_INVALID);
+	take_fresh(c, &f);
+	beat_name(c);
+	return (ERR_OK);
+}
+
+int
+work_run(const struct work_source *source)
+{
+	struct work w = {.source = source};
+	struct buf why;
+
+	buf_init(&why, 4096);
+	if (begin(&w, &why) != ERR_OK)
+		fatal("%s", buf_str(&why));
+	buf_clear(&why);
+	log_info("courier.ready", LOG_STR("name", w.c.name));
+	notify("READY=1");
+	while (!is_over(&w.c))
+		turn(&w);
+	log_info("courier.stop");
+	flight_cancel_all(&w.c);
+	outbox_free(w.c.outbox);
+	fresh_free(&(struct fresh){w.c.settings, w.c.ring, w.c.seals, w.c.db, w.c.post});
+	loop_free(w.c.loop);
+	return (0);
+}
