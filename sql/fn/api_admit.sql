@@ -8,7 +8,7 @@
 -- whatever it may do: rate_limit (NULL is unlimited), granted, remaining, reset_s (Unix seconds), reset_ms (how long until
 -- then); with status ok and a channel that the key reaches: channel_type, channel_shown (what a GET shows, JSON), channel_writable,
 -- channel_fields (names of the credential fields that it has, with commas between).
--- Tables: those of sigsentry.key_check; plan, channel, credential; writes permit.
+-- Tables: those of sigsentry.key_check; plan, channel, lane, credential; writes permit.
 -- Role: sigsentry_api.
 -- Its transaction may write permits alone, which no crash need keep: so its commit does not wait for a flush.
 CREATE OR REPLACE FUNCTION api.admit(
@@ -52,10 +52,11 @@ BEGIN
 	reset_ms := greatest(reset_s * 1000 - (date_part('epoch', clock_timestamp()) * 1000)::bigint, 0);
 
 	IF status = 'ok' AND p_channel IS NOT NULL THEN
-		SELECT c.type, sigsentry.channel_json(c), NOT (v_kind = 'secret' AND c.project_id IS NULL),
+		SELECT c.type, sigsentry.channel_json(c, l), NOT (v_kind = 'secret' AND c.project_id IS NULL),
 		       (SELECT string_agg(f.field, ',') FROM sigsentry.credential f WHERE f.tenant_id = c.tenant_id AND f.channel_id = c.id)
 		  INTO channel_type, channel_shown, channel_writable, channel_fields
 		  FROM sigsentry.channel c
+		  LEFT JOIN sigsentry.lane l ON l.tenant_id = c.tenant_id AND l.channel_id = c.id
 		 WHERE c.tenant_id = admit.tenant_id AND c.id = p_channel
 		   AND (admit.project_id IS NULL OR c.project_id IS NULL OR c.project_id = admit.project_id);
 	END IF;

@@ -3,7 +3,7 @@
 -- p_id  the channel
 -- Returns one row: status of sigsentry.key_check, or not_found (there is none that this key reaches: another tenant's is as
 -- none), key_id, tenant_id, project_id, data (a JSON object).
--- Tables: those of sigsentry.key_check; channel.
+-- Tables: those of sigsentry.key_check; channel, lane.
 -- Role: sigsentry_api.
 CREATE OR REPLACE FUNCTION api.channel_get(
 	p_digest bytea, p_project uuid, p_id uuid,
@@ -19,9 +19,10 @@ BEGIN
 	IF status <> 'ok' THEN
 		RETURN;
 	END IF;
-	SELECT sigsentry.channel_json(c)
+	SELECT sigsentry.channel_json(c, l)
 	  INTO data
 	  FROM sigsentry.channel c
+	  LEFT JOIN sigsentry.lane l ON l.tenant_id = c.tenant_id AND l.channel_id = c.id
 	 WHERE c.tenant_id = channel_get.tenant_id AND c.id = p_id
 	   AND (channel_get.project_id IS NULL OR c.project_id IS NULL OR c.project_id = channel_get.project_id);
 	IF NOT FOUND THEN

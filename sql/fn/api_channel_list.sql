@@ -5,7 +5,7 @@
 -- p_limit     channels of a page; NULL gives all
 -- Returns one row: status of sigsentry.key_check, key_id, tenant_id, project_id, data (a JSON array), total (how many there
 -- are on all pages; NULL where all were asked for).
--- Tables: those of sigsentry.key_check; channel.
+-- Tables: those of sigsentry.key_check; channel, lane.
 -- Role: sigsentry_api.
 CREATE OR REPLACE FUNCTION api.channel_list(
 	p_digest bytea, p_project uuid, p_inactive boolean, p_page integer, p_limit integer,
@@ -27,12 +27,13 @@ BEGIN
 		  FROM sigsentry.project_channels(tenant_id, project_id) c
 		 WHERE c.is_active OR p_inactive;
 	END IF;
-	SELECT '[' || coalesce(string_agg(sigsentry.channel_json(s.c), ',' ORDER BY (s.c).is_active DESC, (s.c).created_at DESC, (s.c).id DESC), '') || ']'
+	SELECT '[' || coalesce(string_agg(sigsentry.channel_json(s.c, l), ',' ORDER BY (s.c).is_active DESC, (s.c).created_at DESC, (s.c).id DESC), '') || ']'
 	  INTO data
 	  FROM (SELECT c::sigsentry.channel AS c
 	          FROM sigsentry.project_channels(tenant_id, project_id) c
 	         WHERE c.is_active OR p_inactive
 	         ORDER BY c.is_active DESC, c.created_at DESC, c.id DESC
-	         LIMIT p_limit OFFSET (p_page - 1)::bigint * p_limit) s;
+	         LIMIT p_limit OFFSET (p_page - 1)::bigint * p_limit) s
+	  LEFT JOIN sigsentry.lane l ON l.tenant_id = (s.c).tenant_id AND l.channel_id = (s.c).id;
 END
 $$;

@@ -114,6 +114,8 @@ static const struct field fields[] = {
 	{"scope", check_readonly},
 	{"destination", check_readonly},
 	{"disabledReason", check_readonly},
+	{"lastDeliveredAt", check_readonly},
+	{"failingSince", check_readonly},
 	{"createdAt", check_readonly},
 	{"updatedAt", check_readonly},
 };

@@ -13,7 +13,8 @@ static const struct credentials_policy policy; /* nothing opened, nothing added 
 	"{\"id\":\"9b7a3b2c-2e6e-4f1f-8c5a-1b2c3d4e5f6a\",\"type\":\"webhook\",\"name\":\"n\","    \
 	"\"severityThreshold\":\"high\",\"isActive\":false,\"disabledReason\":{\"code\":\"gone\"," \
 	"\"message\":\"m\",\"at\":\"2026-01-01T00:00:00.000Z\"},\"scope\":\"project\","            \
-	"\"destination\":\"example.com\",\"createdAt\":\"2026-01-01T00:00:00.000Z\","              \
+	"\"destination\":\"example.com\",\"failingSince\":\"2026-01-01T00:00:00.000Z\","           \
+	"\"createdAt\":\"2026-01-01T00:00:00.000Z\","                                             \
 	"\"updatedAt\":\"2026-01-02T00:00:00.000Z\"}"
 
 /* All that one body comes to. */
@@ -100,6 +101,8 @@ static const struct row both[] = {
 	"scope:readonly destination:readonly createdAt:readonly updatedAt:readonly "
 	"disabledReason:readonly",
 	NULL},
+    {"{\"failingSince\":\"2026-01-01T00:00:00.001Z\",\"lastDeliveredAt\":null}",
+	"failingSince:readonly lastDeliveredAt:readonly", "leave it out"},
     {"{\"Name\":\"x\"}", "Name:unknown", "did you mean \"name\"?"},
     {"{\"name\":\"\",\"severityThreshold\":\"info\",\"isActive\":\"yes\"}",
 	"name:length severityThreshold:enum isActive:type", "must be true or false, not a string"},
