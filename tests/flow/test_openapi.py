@@ -9,6 +9,7 @@ import re
 
 import pytest
 
+import courier
 import openapi
 import stack
 from stack import PATH, Reply, channel, created, error, ok
@@ -74,7 +75,7 @@ def test_statuses(o):
 @pytest.mark.parametrize("o", **named(OPERATIONS))
 def test_headers(o):
     """An authenticated key is told its limits, nobody else is; where nginx or both may have answered they may be there."""
-    always = {"200", "201", "403", "404", "409", "415"} if o.permissions else set()
+    always = {"200", "201", "202", "403", "404", "409", "415"} if o.permissions else set()
     perhaps = {"400", "413", "429", "500", "503"} if o.permissions else set()
     for status, response in o.spec["responses"].items():
         heads = response["headers"]
@@ -96,9 +97,10 @@ def test_permissions(o):
     schemes = openapi.api().document["components"]["securitySchemes"]
     assert [set(need) <= set(schemes) for need in o.spec["security"]] == [True]
     permission, = o.permissions
-    assert permission == ("config:read" if o.method == "GET" else "config:write")
+    assert permission == ("config:read" if o.method == "GET" else
+                          "analysis:create" if o.path == "/v1/events" else "config:write")
     text = json.dumps(o.spec["responses"]["403"]["content"]["application/json"]["schema"])
-    assert re.findall(r'"const": "(config:\w+)"', text) == [permission]
+    assert re.findall(r'"const": "(\w+:\w+)"', text) == [permission]
 
 
 # Served ---------------------------------------------------------------------------------------------
@@ -159,7 +161,7 @@ def test_no_other_name(client):
 
 
 def concrete(path):
-    return path.replace("{id}", ID)
+    return path.replace("{id}", ID).replace("{deliveryId}", ID)
 
 
 @pytest.mark.parametrize("path", sorted(openapi.api().document["paths"]))
@@ -179,18 +181,29 @@ def test_a_key_is_needed(o):
 
 def test_every_operation():
     """Each succeeds once."""
-    place = stack.Place(permissions=ALL)
-    with stack.Client(place.key) as c:
+    place = stack.Place(permissions=ALL + ("analysis:create",))
+    with courier.alone(), stack.Client(place.key) as c:
         body, once = channel(), [("Idempotency-Key", "once")]
         one = "%s/%s" % (PATH, created(c.post(body, headers=once)))
         assert c.post(body, headers=once).header("idempotency-replayed") == "true"
+        seen = {openapi.api().find("POST", PATH)}
+        event, of = ok(c.post({"event": "x", "severity": "high", "summary": "s"}, path="/v1/events"), 202)["id"], "%s/deliveries/" % one
+        waiting = ok(c.send("POST", path=one + "/test"), 202)["deliveryId"]
+        delivery, = [d["id"] for d in ok(c.send("GET", path="/v1/events/" + event), 200)["deliveries"]]
+        courier.Courier().end(delivery, "refused")
+        ok(c.send("POST", path=of + delivery + "/retry"), 202)
+        ok(c.send("POST", path=of + "retry", body={"since": stack.rfc3339(-60)}), 202)
+        ok(c.send("GET", path=of + waiting), 200)
+        ok(c.send("GET", path=one + "/deliveries"), 200)
+        seen |= {openapi.api().find(*r) for r in (
+            ("POST", "/v1/events"), ("GET", "/v1/events/" + event), ("POST", one + "/test"), ("GET", one + "/deliveries"),
+            ("GET", of + waiting), ("POST", of + delivery + "/retry"), ("POST", of + "retry"))}
         requests = [
             ("GET", PATH, None), ("GET", PATH + "?page=1", None), ("GET", one, None),
             ("PUT", one, {"name": "other"}), ("PATCH", one, {"severityThreshold": "low"}), ("DELETE", one, None),
             ("GET", PATH + "/settings", None), ("PUT", PATH + "/settings", {"defaultSeverityThreshold": "low"}),
             ("GET", "/healthz", None), ("GET", "/readyz", None),
         ]
-        seen = {openapi.api().find("POST", PATH)}
         for method, path, body in requests:
             ok(c.send(method, path=path, body=body), 200)
             seen.add(openapi.api().find(method, path))
@@ -198,6 +211,15 @@ def test_every_operation():
             assert c.send("GET", path=path).status == 200
             seen.add(openapi.api().find("GET", path))
     assert seen == set(OPERATIONS)
+
+
+def test_examples_of_events():
+    """Every example of an event answers 202."""
+    place = stack.Place(permissions=("analysis:create",))
+    bodies = openapi.api().find("POST", "/v1/events").spec["requestBody"]["content"]["application/json"]["examples"]
+    with stack.Client(place.key) as c:
+        for body in bodies.values():
+            assert ok(c.post(body["value"], path="/v1/events"), 202)["deliveries"] == 0
 
 
 def test_examples_of_requests(shared, client):
@@ -246,6 +268,9 @@ GOOD = [
     ("quota", "POST", PATH, answer(403, refused("QUOTA_EXCEEDED", {"limit": 2, "used": 2, "plan": "starter"}))),
     ("tenant-wide", "PUT", PATH + "/" + ID, answer(403, refused("FORBIDDEN"))),
     ("no channel", "GET", PATH + "/" + ID, answer(404, refused("NOT_FOUND"))),
+    ("no event", "GET", "/v1/events/" + ID, answer(404, refused("NOT_FOUND"))),
+    ("not finished", "POST", "%s/%s/deliveries/%s/retry" % (PATH, ID, ID), answer(409, refused("NOT_FINISHED"))),
+    ("inactive", "POST", "%s/%s/deliveries/retry" % (PATH, ID), answer(409, refused("CHANNEL_INACTIVE"))),
     ("no route", "GET", "/v1/nothing", answer(404, refused("NOT_FOUND"), **UNKNOWN_KEY)),
     ("nothing known", None, None, answer(400, refused("BAD_REQUEST"), **UNKNOWN_KEY)),
     ("away", "POST", PATH, answer(503, refused("SERVICE_UNAVAILABLE"), retry_after="2", **UNKNOWN_KEY)),
@@ -280,6 +305,7 @@ BAD = [
     ("success", "POST", PATH, answer(201, {"success": False, "data": {"id": ID}}, **CREATED)),
     ("id", "POST", PATH, answer(201, {"success": True, "data": {"id": ID.upper()}}, **CREATED)),
     ("code", "POST", PATH, answer(409, refused("CONFLICT"))),
+    ("code of one delivery", "POST", "%s/%s/deliveries/retry" % (PATH, ID), answer(409, refused("NOT_FINISHED"))),
     ("code of another status", "POST", PATH, answer(415, refused("NOT_FOUND"))),
     ("permission", "GET", PATH, answer(403, refused("FORBIDDEN", {"required": "config:write"}))),
     ("no permission", "GET", PATH, answer(403, refused("FORBIDDEN"))),
