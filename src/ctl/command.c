@@ -24,8 +24,8 @@
 static const struct command commands[] = {
 	{"setup", "make roles, database, schema and keyring; safe to run again",
 	    "Connects to the server of `database` as a role that may create roles and databases,\n"
-	    "makes what is missing (roles sigsentry_owner, sigsentry_api and sigsentry_courier,\n"
-	    "without passwords; the database), brings the schema up to this version and makes a\n"
+	    "makes what is missing (roles sigsentry_owner, sigsentry_api, sigsentry_courier and\n"
+	    "sigsentry_producer, without passwords; the database), brings the schema up to this version and makes a\n"
 	    "keyring where there is none. Prints a line for each thing that it did or found.\n"
 	    "As root it takes on the local user of the same name as ROLE while it connects, so\n"
 	    "that peer authentication lets it in.\n",

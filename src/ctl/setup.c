@@ -19,7 +19,8 @@
 #define ADMIN_DATABASE "postgres" /* where one connects before there is a database of one's own */
 
 /* The roles of an installation; the first owns the database. */
-static const char *const roles[] = {CTL_ROLE, "sigsentry_api", "sigsentry_courier"};
+static const char *const roles[] = {
+    CTL_ROLE, "sigsentry_api", "sigsentry_courier", "sigsentry_producer"};
 
 /** A setup on its way. */
 struct setup {
