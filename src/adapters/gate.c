@@ -172,6 +172,7 @@ gate_accept(struct gate *g, const struct gate_request **out)
 	}
 	take_params(g);
 	g->request.body_state = take_body(g);
+	(void)buf_str(&g->request.body); /* ends it with a NUL, for who hands it on as a text */
 	*out = &g->request;
 	return (ERR_OK);
 }

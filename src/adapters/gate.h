@@ -36,7 +36,7 @@ struct gate_request {
 	struct slice idempotency_key; /* Idempotency-Key, the first one */
 	bool project_id_repeated, idempotency_key_repeated;
 	enum gate_body body_state;
-	struct buf body; /* wiped when the request ends */
+	struct buf body; /* NUL-terminated behind its length; wiped when the request ends */
 };
 
 /**
