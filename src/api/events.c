@@ -18,6 +18,8 @@ struct sorting {
 	struct call *c;
 	const struct json *found; /* the array */
 	bool done[ISSUES_MAX + 1];
+	struct slice place; /* of the object whose members are looked through */
+	size_t first;       /* its first issue; the others follow */
 };
 
 /* The code whose word is ${s}; ours are all known. */
@@ -41,21 +43,81 @@ is_below(struct slice path, struct slice name)
 		(path.len == name.len || path.ptr[name.len] == '.' || path.ptr[name.len] == '['));
 }
 
+/* The path of issue ${i}; absent: there are not so many. */
+static struct slice
+path_at(const struct sorting *s, size_t i)
+{
+	const struct json *one = i <= ISSUES_MAX ? json_at(s->found, i) : NULL;
+
+	return (one == NULL ? slice_of(NULL) : json_string(json_get(one, "path")));
+}
+
+/* Hand on issue ${i}, if it has not been. */
+static void
+hand_on_one(struct sorting *s, size_t i)
+{
+	const struct json *one = json_at(s->found, i);
+
+	if (s->done[i])
+		return;
+	s->done[i] = true;
+	issue_add(&s->c->issues, path_at(s, i).ptr, code_of(json_string(json_get(one, "code"))),
+	    "%s", json_string(json_get(one, "message")).ptr);
+}
+
+/* One member of the object at s->place (json_each). */
+static bool
+visit_inner(void *ctx, struct slice name, struct json *value)
+{
+	struct sorting *s = ctx;
+	struct slice path, tail;
+	size_t i;
+
+	(void)value;
+	for (i = s->first; (path = path_at(s, i)).ptr != NULL && is_below(path, s->place); i++) {
+		if (path.len == s->place.len)
+			continue;
+		tail = slice_make(path.ptr + s->place.len + 1, path.len - s->place.len - 1);
+		if (slice_eq(tail, name))
+			hand_on_one(s, i);
+	}
+	return (true);
+}
+
+/* Hand on the issues from ${i} on that lie in the same object as it, in the order of its members: of rootCause, or of
+ * an element of a list. */
+static void
+hand_on_object(struct sorting *s, struct slice name, size_t i)
+{
+	const struct json *object = json_get(s->c->body, name.ptr);
+	struct slice path = path_at(s, i);
+	size_t at = 0, n = name.len;
+
+	if (path.len > n && path.ptr[n] == '[') {
+		while (++n < path.len && path.ptr[n] >= '0' && path.ptr[n] <= '9')
+			at = at * 10 + (size_t)(path.ptr[n] - '0');
+		n++; /* the bracket */
+		object = json_at(object, at);
+	}
+	s->place = slice_make(path.ptr, n);
+	s->first = i;
+	if (json_type(object) == JSON_OBJECT)
+		json_each(object, visit_inner, s);
+}
+
 /* Hand on what was found at the member ${name}; at any where that is absent. */
 static void
 hand_on(struct sorting *s, struct slice name)
 {
-	const struct json *one;
 	struct slice path;
 	size_t i;
 
-	for (i = 0; i <= ISSUES_MAX && (one = json_at(s->found, i)) != NULL; i++) {
-		path = json_string(json_get(one, "path"));
+	for (i = 0; (path = path_at(s, i)).ptr != NULL; i++) {
 		if (s->done[i] || (name.ptr != NULL && !is_below(path, name)))
 			continue;
-		s->done[i] = true;
-		issue_add(&s->c->issues, path.ptr, code_of(json_string(json_get(one, "code"))),
-		    "%s", json_string(json_get(one, "message")).ptr);
+		if (name.ptr != NULL && path.len > name.len)
+			hand_on_object(s, name, i);
+		hand_on_one(s, i);
 	}
 }
 
