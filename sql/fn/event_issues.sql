@@ -38,7 +38,8 @@ AS $$
 		SELECT * FROM sigsentry.event_issues_text(p, 'url', 1, 2048, false, '')
 		 UNION ALL
 		SELECT 'url', 'format', 'must be an absolute link that begins with https://, without spaces'
-		 WHERE jsonb_typeof(p -> 'url') = 'string' AND p ->> 'url' !~ '^https://[^/?#@\s]+([/?#][!-~\u00A0-\U0010FFFF]*)?$'
+		 WHERE jsonb_typeof(p -> 'url') = 'string' AND (p ->> 'url' !~ '^https://[^/?#@]+([/?#]|$)'
+		        OR p ->> 'url' ~ '[\u0001-\u0020\\\u007F-\u00A0\u1680\u2000-\u200F\u2028-\u202F\u205F-\u206F\u3000\uFEFF]')
 		 UNION ALL
 		SELECT 'confidence', CASE jsonb_typeof(p -> 'confidence') WHEN 'number' THEN 'length' ELSE 'type' END,
 		       'must be a number from 0 to 1'
