@@ -3,19 +3,23 @@
 -- p_id      the channel
 -- p_since, p_until  when they were created; p_until NULL is now
 -- p_status  which of failed, cancelled, delivered
+-- p_after   the last of the batch before: so that one which has failed again since is not taken twice; NULL is none
 -- p_batch   how many at the most
--- Returns one row: status of sigsentry.channel_reach, or channel_inactive, key_id, tenant_id, project_id, queued.
+-- Returns one row: status of sigsentry.channel_reach, or channel_inactive, key_id, tenant_id, project_id, queued, last
+-- (the batch's last delivery).
 -- Tables: those of sigsentry.channel_reach; those of sigsentry.queue_again.
 -- Role: sigsentry_api.
 CREATE OR REPLACE FUNCTION api.deliveries_retry(
-	p_digest bytea, p_project uuid, p_id uuid, p_since timestamptz, p_until timestamptz, p_status text[], p_batch integer,
-	OUT status text, OUT key_id uuid, OUT tenant_id uuid, OUT project_id uuid, OUT queued integer)
+	p_digest bytea, p_project uuid, p_id uuid, p_since timestamptz, p_until timestamptz, p_status text[], p_after uuid,
+	p_batch integer,
+	OUT status text, OUT key_id uuid, OUT tenant_id uuid, OUT project_id uuid, OUT queued integer, OUT last uuid)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 AS $$
 DECLARE
 	v_active boolean;
+	v_ids uuid[];
 BEGIN
 	SELECT r.status, r.key_id, r.tenant_id, r.project_id, (r.channel).is_active
 	  INTO status, key_id, tenant_id, project_id, v_active
@@ -28,15 +32,18 @@ BEGIN
 		RETURN;
 	END IF;
 	-- One second of ids on either side: they are made by clocks of their own.
-	queued := sigsentry.queue_again(tenant_id, ARRAY (
+	v_ids := ARRAY (
 		SELECT d.id
 		  FROM sigsentry.delivery d
 		 WHERE d.tenant_id = deliveries_retry.tenant_id AND d.channel_id = p_id AND NOT d.is_test
+		   AND (p_after IS NULL OR d.id > p_after)
 		   AND d.id >= sigsentry.uuid_v7_floor(p_since - interval '1 second')
 		   AND d.id < sigsentry.uuid_v7_floor(coalesce(p_until, now()) + interval '1 second')
 		   AND d.created_at >= p_since AND d.created_at <= coalesce(p_until, now()) AND d.status = ANY (p_status)
 		 ORDER BY d.id
 		 LIMIT p_batch
-		   FOR UPDATE SKIP LOCKED));
+		   FOR UPDATE SKIP LOCKED);
+	last := v_ids[cardinality(v_ids)];
+	queued := sigsentry.queue_again(tenant_id, v_ids);
 END
 $$;

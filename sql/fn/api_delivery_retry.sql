@@ -17,6 +17,7 @@ DECLARE
 	v_active boolean;
 	v_status text;
 	v_test boolean;
+	v_event uuid;
 BEGIN
 	SELECT r.status, r.key_id, r.tenant_id, r.project_id, (r.channel).is_active
 	  INTO status, key_id, tenant_id, project_id, v_active
@@ -24,8 +25,8 @@ BEGIN
 	IF status <> 'ok' THEN
 		RETURN;
 	END IF;
-	SELECT d.status, d.is_test
-	  INTO v_status, v_test
+	SELECT d.status, d.is_test, d.event_id
+	  INTO v_status, v_test, v_event
 	  FROM sigsentry.delivery_all d
 	 WHERE d.tenant_id = delivery_retry.tenant_id AND d.id = p_delivery AND d.channel_id = p_id;
 	IF NOT FOUND THEN
@@ -34,8 +35,11 @@ BEGIN
 		status := 'not_finished';
 	ELSIF NOT v_active AND NOT v_test THEN
 		status := 'channel_inactive';
-	ELSE
-		PERFORM sigsentry.queue_again(tenant_id, ARRAY[p_delivery]);
+	ELSIF NOT EXISTS (SELECT 1 FROM sigsentry.event e WHERE e.tenant_id = delivery_retry.tenant_id AND e.id = v_event) THEN
+		status := 'no_delivery';
+	ELSIF sigsentry.queue_again(tenant_id, ARRAY[p_delivery]) = 0 THEN
+		-- Another call has put it there in this moment.
+		status := 'not_finished';
 	END IF;
 END
 $$;

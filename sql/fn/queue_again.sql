@@ -1,7 +1,7 @@
 -- sigsentry.queue_again: put deliveries that have ended back into the queue, under their own ids, with their schedule anew.
 -- p_tenant  whose
 -- p_ids     the deliveries
--- Returns how many.
+-- Returns how many: without those that another call has just taken, or whose event is no longer kept.
 -- Tables: reads attempt, event; writes delivery, queue.
 -- Role: none; the functions that retry call it.
 CREATE OR REPLACE FUNCTION sigsentry.queue_again(p_tenant uuid, p_ids uuid[]) RETURNS integer
@@ -12,6 +12,7 @@ AS $$
 	WITH taken AS (
 		DELETE FROM sigsentry.delivery d
 		 WHERE d.tenant_id = p_tenant AND d.id = ANY (p_ids)
+		   AND EXISTS (SELECT 1 FROM sigsentry.event e WHERE e.tenant_id = d.tenant_id AND e.id = d.event_id)
 		RETURNING d.*
 	), put AS (
 		INSERT INTO sigsentry.queue (tenant_id, id, channel_id, event_id, severity, is_test, tries, created_at, last_status_code, last_error)

@@ -65,9 +65,9 @@ store_delivery_retry(struct db *db, const struct store_caller *who, const struct
 
 enum err
 store_delivery_retry_many(struct db *db, const struct store_caller *who, const struct uuid *channel,
-    const struct store_again *again, int64_t deadline_ms, struct ruling *out, int64_t *queued)
+    struct store_again *again, int64_t deadline_ms, struct ruling *out, int64_t *queued)
 {
-	char project[UUID_TEXT_SIZE], id[UUID_TEXT_SIZE], batch[DB_INT_SIZE];
+	char project[UUID_TEXT_SIZE], id[UUID_TEXT_SIZE], after[UUID_TEXT_SIZE], batch[DB_INT_SIZE];
 	const struct db_param params[] = {
 	    db_param_bytes(who->digest, sizeof(who->digest)),
 	    store_project(who, project),
@@ -75,6 +75,7 @@ store_delivery_retry_many(struct db *db, const struct store_caller *who, const s
 	    db_param_text(again->since),
 	    db_param_text(again->until),
 	    db_param_text(slice_of(again->statuses)),
+	    again->has_after ? db_param_uuid(&again->after, after) : db_param_null(),
 	    db_param_int(again->batch, batch),
 	};
 	struct db_rows *rows;
@@ -83,6 +84,7 @@ store_delivery_retry_many(struct db *db, const struct store_caller *who, const s
 	e = store_ask(
 	    db, &Q_API_DELIVERIES_RETRY, params, NPARAMS(params), deadline_ms, out, &rows);
 	*queued = e == ERR_OK ? db_int(rows, 0, 4, 0) : 0;
+	again->has_after = e == ERR_OK && uuid_parse(db_text(rows, 0, 5), &again->after) == ERR_OK;
 	db_rows_free(rows);
 	return (e);
 }

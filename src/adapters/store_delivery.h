@@ -43,14 +43,17 @@ struct store_again {
 	struct slice since, until; /* RFC 3339; `until` absent: now; NUL-terminated */
 	const char *statuses;      /* as db_array_text() makes it */
 	int64_t batch;             /* how many at the most */
+	bool has_after;            /* not the first batch */
+	struct uuid after;         /* the last delivery of the batch before */
 };
 
 /**
  * store_delivery_retry_many(db, who, channel, again, deadline_ms, out, queued):
- * Put a batch of them into the queue again; how many, to ${queued}.
+ * Put a batch of them into the queue again; how many, to ${queued}.  Makes ${again} the next batch's;
+ * without `has_after` there is none.
  */
 enum err store_delivery_retry_many(struct db *db, const struct store_caller *who,
-    const struct uuid *channel, const struct store_again *again, int64_t deadline_ms,
+    const struct uuid *channel, struct store_again *again, int64_t deadline_ms,
     struct ruling *out, int64_t *queued) MUST_CHECK;
 
 #endif

@@ -200,19 +200,19 @@ take_again(struct call *c, struct store_again *again, struct buf *list)
 
 /* Batch after batch, until there are no more, or the request's time is over. */
 static enum err
-retry_all(struct call *c, const struct store_again *again, int64_t *total)
+retry_all(struct call *c, struct store_again *again, int64_t *total)
 {
-	int64_t queued = BATCH;
+	bool is_more = true;
+	int64_t queued;
 	enum err e = ERR_OK;
 
 	*total = 0;
-	while (e == ERR_OK && queued == BATCH &&
+	while (e == ERR_OK && is_more &&
 	       clock_mono_ms(&c->api->clock) + BATCH_ROOM_MS < c->deadline_ms) {
 		e = store_delivery_retry_many(
 		    c->api->db, &c->caller, &c->id, again, c->deadline_ms, &c->ruling, &queued);
 		*total += queued;
-		if (c->ruling.verdict != VERDICT_OK)
-			break;
+		is_more = c->ruling.verdict == VERDICT_OK && again->has_after;
 	}
 	/* what was queued is so, whatever became of the last batch */
 	return (*total > 0 ? ERR_OK : e);

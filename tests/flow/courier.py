@@ -68,15 +68,17 @@ class Courier:
 
     def take(self, *deliveries):
         """These, by their ids; what else was claimed on the way is handed back."""
-        found = {}
+        found, others = {}, []
         end = time.monotonic() + 10
-        while set(deliveries) - set(found):
-            assert time.monotonic() < end, "not claimed: %s" % (set(deliveries) - set(found))
-            rows = self.claim()
-            found.update({r["id"]: r for r in rows if r["id"] in deliveries})
-            others = [r for r in rows if r["id"] not in deliveries]
-            self.ask("courier_hand_back", [r["tenant_id"] for r in others], [r["id"] for r in others],
-                     [r["claim"] for r in others])
+        while set(deliveries) - set(found) and time.monotonic() < end:
+            for r in self.claim():
+                if r["id"] in deliveries:
+                    found[r["id"]] = r
+                else:
+                    others.append(r)
+        # only now: they would come first again
+        self.ask("courier_hand_back", [r["tenant_id"] for r in others], [r["id"] for r in others], [r["claim"] for r in others])
+        assert not set(deliveries) - set(found), "not claimed: %s" % (set(deliveries) - set(found))
         return [found[d] for d in deliveries]
 
     def record(self, rows, outcome="ok", wait_ms=None, code=None, error=None, excerpt=None, pause_ms=0, disable_s=432000):
