@@ -11,7 +11,7 @@
 --              a change of the destination: what goes to another place is never signed with a kept secret
 -- Returns one row: status of sigsentry.key_check, or not_found, tenant_wide (a project's key may only read it), key_id,
 -- tenant_id, project_id.
--- Tables: those of sigsentry.key_check; writes channel, credential, audit (nothing if it is so already).
+-- Tables: those of sigsentry.key_check; writes channel, credential, queue, delivery, lane, audit (nothing if it is so already).
 -- Role: sigsentry_api.
 CREATE OR REPLACE FUNCTION api.channel_update(
 	p_digest bytea, p_project uuid, p_id uuid, p_call uuid, p_name text, p_threshold smallint, p_active boolean,
@@ -104,6 +104,10 @@ BEGIN
 
 	IF v_old.is_active AND NOT v_new.is_active THEN
 		PERFORM sigsentry.queue_cancel(tenant_id, p_id, 'the channel was switched off');
+	ELSIF v_new.is_active AND NOT v_old.is_active THEN
+		-- A new start: else the first failure would switch it off again for having failed so long.
+		UPDATE sigsentry.lane AS l SET failing_since = NULL
+		 WHERE l.tenant_id = channel_update.tenant_id AND l.channel_id = p_id AND l.failing_since IS NOT NULL;
 	END IF;
 
 	SELECT jsonb_object_agg(o.key, o.value), jsonb_object_agg(n.key, n.value)

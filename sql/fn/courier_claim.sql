@@ -12,7 +12,9 @@
 -- Tables: reads event, channel, credential, project, tenant, mail_day; writes queue, lane, delivery.
 -- Role: sigsentry_courier.
 -- Three steps in one call.  Whoever must be looked at (new, paused long enough, its courier gone) becomes ready, and its
--- lane due.  Due lanes are taken, each by one courier.  Of each, the gravest and oldest go, as many as may.
+-- lane due.  Due lanes are taken, each by one courier.  Of each, the gravest and oldest go, as many as may; those of a
+-- switched-off channel (switched off while they were on their way, or between two attempts) end as cancelled.
+-- Couriers lock lanes after rows of the queue, or pass over what is locked: so nobody waits for another in a circle.
 CREATE OR REPLACE FUNCTION courier.claim(
 	p_claim uuid, p_free integer, p_failing integer, p_lease_s integer,
 	p_types text[], p_flights integer[], p_gaps_ms integer[], p_mail_cap integer)
@@ -31,16 +33,16 @@ DECLARE
 BEGIN
 	PERFORM sigsentry.queue_wake(2 * p_free + 100);
 
-	WITH due AS (
-		SELECT * FROM (SELECT l.tenant_id, l.channel_id, l.due_at FROM sigsentry.lane l
+	WITH due AS MATERIALIZED (
+		SELECT * FROM (SELECT l.tenant_id, l.channel_id, l.due_at, l.is_failing FROM sigsentry.lane l
 		                WHERE NOT l.is_failing AND l.due_at <= now() AND l.due_at < 'infinity'
 		                ORDER BY l.due_at LIMIT p_free FOR UPDATE SKIP LOCKED) well
 		 UNION ALL
-		SELECT * FROM (SELECT l.tenant_id, l.channel_id, l.due_at FROM sigsentry.lane l
+		SELECT * FROM (SELECT l.tenant_id, l.channel_id, l.due_at, l.is_failing FROM sigsentry.lane l
 		                WHERE l.is_failing AND l.due_at <= now() AND l.due_at < 'infinity'
 		                ORDER BY l.due_at LIMIT least(p_free, p_failing) FOR UPDATE SKIP LOCKED) ill
-	), room AS (
-		SELECT d.tenant_id, d.channel_id, d.due_at, s.gap_ms, c.is_active, t.suspended_at,
+	), room AS MATERIALIZED (
+		SELECT d.tenant_id, d.channel_id, d.due_at, d.is_failing, s.gap_ms, c.is_active, t.suspended_at,
 		       p_mail_cap > 0 AND c.type = 'email' AND coalesce(m.sent, 0) >= p_mail_cap AS is_full,
 		       CASE WHEN t.suspended_at IS NOT NULL THEN 0
 		            WHEN p_mail_cap > 0 AND c.type = 'email' AND coalesce(m.sent, 0) >= p_mail_cap THEN 0
@@ -53,14 +55,42 @@ BEGIN
 		  JOIN unnest(p_types, p_flights, p_gaps_ms) AS s (type, flights, gap_ms) ON s.type = c.type
 		 CROSS JOIN LATERAL (SELECT count(*)::integer AS n FROM sigsentry.queue q
 		                      WHERE q.channel_id = d.channel_id AND q.claim_id IS NOT NULL) u
-	), chosen AS (
-		SELECT q.ctid, r.channel_id
-		  FROM room r
-		 CROSS JOIN LATERAL (SELECT q.ctid FROM sigsentry.queue q
-		                      WHERE q.channel_id = r.channel_id AND q.wake_at IS NULL AND (r.is_active OR q.is_test)
-		                      ORDER BY q.severity, q.id LIMIT greatest(r.room, 0)) q
-		 ORDER BY r.due_at
+	), chosen AS MATERIALIZED (
+		SELECT * FROM (
+			SELECT * FROM (SELECT q.ctid, r.channel_id, r.due_at, false AS is_failing
+			                 FROM room r
+			                CROSS JOIN LATERAL (SELECT q.ctid FROM sigsentry.queue q
+			                                     WHERE q.channel_id = r.channel_id AND q.wake_at IS NULL
+			                                       AND (r.is_active OR q.is_test)
+			                                     ORDER BY q.severity, q.id LIMIT greatest(r.room, 0) FOR UPDATE SKIP LOCKED) q
+			                WHERE NOT r.is_failing
+			                ORDER BY r.due_at LIMIT p_free) well
+			 UNION ALL
+			SELECT * FROM (SELECT q.ctid, r.channel_id, r.due_at, true
+			                 FROM room r
+			                CROSS JOIN LATERAL (SELECT q.ctid FROM sigsentry.queue q
+			                                     WHERE q.channel_id = r.channel_id AND q.wake_at IS NULL
+			                                       AND (r.is_active OR q.is_test)
+			                                     ORDER BY q.severity, q.id LIMIT greatest(r.room, 0) FOR UPDATE SKIP LOCKED) q
+			                WHERE r.is_failing
+			                ORDER BY r.due_at LIMIT least(p_free, p_failing)) ill) both_kinds
+		 ORDER BY due_at
 		 LIMIT p_free
+	), cancelled AS (
+		DELETE FROM sigsentry.queue q
+		 WHERE q.ctid = ANY (ARRAY (SELECT o.ctid
+		                              FROM room r
+		                             CROSS JOIN LATERAL (SELECT w.ctid FROM sigsentry.queue w
+		                                                  WHERE w.channel_id = r.channel_id AND w.wake_at IS NULL AND NOT w.is_test
+		                                                    FOR UPDATE SKIP LOCKED) o
+		                             WHERE NOT r.is_active))
+		RETURNING q.*
+	), kept AS (
+		INSERT INTO sigsentry.delivery (tenant_id, id, channel_id, event_id, status, is_test, attempts, created_at, finished_at,
+		                                last_status_code, last_error)
+		SELECT q.tenant_id, q.id, q.channel_id, q.event_id, 'cancelled', q.is_test, q.attempts, q.created_at, now(),
+		       q.last_status_code, coalesce(q.last_error, 'the channel was switched off')
+		  FROM cancelled q
 	), counted AS (
 		SELECT h.channel_id, count(*) AS n FROM chosen h GROUP BY 1
 	), claimed AS (
@@ -69,15 +99,17 @@ BEGIN
 		 WHERE q.ctid = ANY (ARRAY (SELECT h.ctid FROM chosen h))
 		RETURNING q
 	), moved AS (
-		-- The lane is due again when its pace allows, or when an outcome makes room.
+		-- The lane is due again when its pace allows, when an outcome makes room, or when something in it becomes ready; at once
+		-- where it was only for want of free flights that no more of it went.
 		UPDATE sigsentry.lane AS l
 		   SET pause_until = CASE WHEN r.gap_ms > 0 AND n.n > 0 THEN now() + make_interval(secs => r.gap_ms / 1000.0) ELSE l.pause_until END,
 		       due_at = CASE WHEN r.suspended_at IS NOT NULL THEN now() + interval '1 minute'
 		                     WHEN r.is_full THEN date_trunc('day', now(), 'UTC') + interval '1 day'
-		                     WHEN n.n IS NULL AND r.room > 0 THEN 'infinity'
 		                     WHEN r.gap_ms > 0 AND n.n > 0 THEN now() + make_interval(secs => r.gap_ms / 1000.0)
 		                     WHEN coalesce(n.n, 0) >= r.room THEN 'infinity'
-		                     ELSE now() END
+		                     WHEN (SELECT count(*) FROM chosen) >= p_free
+		                       OR r.is_failing AND (SELECT count(*) FROM chosen h WHERE h.is_failing) >= p_failing THEN l.due_at
+		                     ELSE 'infinity' END
 		  FROM room r
 		  LEFT JOIN counted n ON n.channel_id = r.channel_id
 		 WHERE l.tenant_id = r.tenant_id AND l.channel_id = r.channel_id

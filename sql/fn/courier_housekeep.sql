@@ -1,7 +1,8 @@
 -- courier.housekeep: what must be done once a minute, by any one courier.
 -- p_batch  rows that one call deletes of a kind at the most
 -- Returns one row: done (false: another courier is at it), more (call again at once: not all was deleted).
--- Tables: reads channel, api_key; writes gauge, idempotency, permit, credential.
+-- Tables: writes idempotency, permit, credential; those of sigsentry.history_forget, sigsentry.partitions_make and
+-- sigsentry.gauges_count.
 -- Role: sigsentry_courier.
 CREATE OR REPLACE FUNCTION courier.housekeep(p_batch integer, OUT done boolean, OUT more boolean)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -38,7 +39,9 @@ BEGIN
 	GET DIAGNOSTICS v_count = ROW_COUNT;
 	more := more OR v_count = p_batch;
 
+	more := sigsentry.history_forget(p_batch) OR more;
 	IF NOT more THEN
+		PERFORM sigsentry.partitions_make(400);
 		PERFORM sigsentry.gauges_count();
 	END IF;
 END

@@ -9,7 +9,7 @@
 -- p_mails      messages that the relay took
 -- p_disable_s  failures only for so long switch a channel off; 0 is never
 -- Returns how many were written.
--- Tables: writes queue, lane, attempt, delivery; those of sigsentry.channel_notice and sigsentry.channel_disable.
+-- Tables: reads event, channel; writes queue, lane, attempt, delivery, attempt_total; those of sigsentry.channel_notice and sigsentry.channel_disable.
 -- Role: sigsentry_courier.
 CREATE OR REPLACE FUNCTION courier.record(
 	p_tenants uuid[], p_ids uuid[], p_claims uuid[], p_outcomes text[], p_waits_ms bigint[], p_pauses_ms bigint[],
@@ -22,12 +22,32 @@ SET enable_seqscan = off
 AS $$
 DECLARE
 	v_count integer;
+	v_failed jsonb;
 	v_one record;
 BEGIN
-	WITH told AS (
-		SELECT * FROM unnest(p_tenants, p_ids, p_claims, p_outcomes, p_waits_ms, p_pauses_ms, p_started_ms, p_durations_ms,
-		                     p_codes, p_errors, p_excerpts, p_progress)
+	-- Couriers lock channels before rows of the queue before lanes, each kind in the order of its keys; only a channel that may
+	-- have to be switched off is locked at all.
+	PERFORM 1
+	  FROM sigsentry.channel c
+	 WHERE (c.tenant_id, c.id) IN (
+		SELECT q.tenant_id, q.channel_id
+		  FROM unnest(p_tenants, p_ids, p_claims, p_outcomes) AS t (tenant_id, id, claim_id, outcome)
+		  JOIN sigsentry.queue q ON q.tenant_id = t.tenant_id AND q.id = t.id AND q.claim_id = t.claim_id
+		  LEFT JOIN sigsentry.lane l ON l.tenant_id = q.tenant_id AND l.channel_id = q.channel_id
+		 WHERE t.outcome = 'gone'
+		    OR (t.outcome IN ('retry', 'refused') AND p_disable_s > 0
+		        AND l.failing_since <= now() - make_interval(secs => p_disable_s)))
+	 ORDER BY c.tenant_id, c.id
+	   FOR NO KEY UPDATE;
+
+	WITH told AS MATERIALIZED (
+		SELECT t.*
+		  FROM unnest(p_tenants, p_ids, p_claims, p_outcomes, p_waits_ms, p_pauses_ms, p_started_ms, p_durations_ms,
+		              p_codes, p_errors, p_excerpts, p_progress)
 		         AS t (tenant_id, id, claim_id, outcome, wait_ms, pause_ms, started_ms, duration_ms, code, error, excerpt, progress)
+		  JOIN sigsentry.queue q ON q.tenant_id = t.tenant_id AND q.id = t.id AND q.claim_id = t.claim_id
+		 ORDER BY q.tenant_id, q.id
+		   FOR UPDATE OF q
 	), waiting AS (
 		UPDATE sigsentry.queue AS q
 		   SET claim_id = NULL, wake_at = now() + make_interval(secs => t.wait_ms / 1000.0), tries = q.tries + 1,
@@ -35,7 +55,7 @@ BEGIN
 		       last_status_code = t.code, last_error = t.error, progress = t.progress
 		  FROM told t
 		 WHERE q.tenant_id = t.tenant_id AND q.id = t.id AND q.claim_id = t.claim_id AND t.wait_ms IS NOT NULL
-		RETURNING q.tenant_id, q.id, q.channel_id, q.tries, t.outcome, t.pause_ms, t.started_ms, t.duration_ms, t.code, t.error, t.excerpt
+		RETURNING q.tenant_id, q.id, q.channel_id, q.event_id, q.is_test, q.tries, t.outcome, t.pause_ms, t.started_ms, t.duration_ms, t.code, t.error, t.excerpt
 	), ended AS (
 		DELETE FROM sigsentry.queue q
 		 USING told t
@@ -50,10 +70,12 @@ BEGIN
 		       e.attempts, e.created_at, now(), e.code, e.error
 		  FROM ended e
 	), both_kinds AS (
-		SELECT w.tenant_id, w.id, w.channel_id, w.tries, w.outcome, w.pause_ms, w.started_ms, w.duration_ms, w.code, w.error, w.excerpt, false AS is_end
+		SELECT w.tenant_id, w.id, w.channel_id, w.event_id, w.is_test, w.tries, w.outcome, w.pause_ms, w.started_ms, w.duration_ms, w.code,
+		       w.error, w.excerpt, false AS is_end
 		  FROM waiting w
 		 UNION ALL
-		SELECT e.tenant_id, e.id, e.channel_id, e.tries, e.outcome, e.pause_ms, e.started_ms, e.duration_ms, e.code, e.error, e.excerpt, true
+		SELECT e.tenant_id, e.id, e.channel_id, e.event_id, e.is_test, e.tries, e.outcome, e.pause_ms, e.started_ms, e.duration_ms, e.code,
+		       e.error, e.excerpt, true
 		  FROM ended e
 	), tried AS (
 		INSERT INTO sigsentry.attempt (tenant_id, delivery_id, number, started_at, duration_ms, outcome, status_code, error, excerpt)
@@ -64,7 +86,20 @@ BEGIN
 		       bool_or(b.outcome = 'ok') AS any_ok, bool_or(b.outcome IN ('retry', 'refused', 'gone')) AS any_failed
 		  FROM both_kinds b
 		 GROUP BY 1, 2
-		 ORDER BY 1, 2
+	), locked AS MATERIALIZED (
+		SELECT n.*
+		  FROM by_lane n
+		  JOIN sigsentry.lane l ON l.tenant_id = n.tenant_id AND l.channel_id = n.channel_id
+		 ORDER BY l.tenant_id, l.channel_id
+		   FOR UPDATE OF l
+	), counted AS (
+		INSERT INTO sigsentry.attempt_total AS a (shard, type, outcome, n)
+		SELECT pg_backend_pid() % 64, c.type, b.outcome, count(*)
+		  FROM both_kinds b
+		  JOIN sigsentry.channel c ON c.tenant_id = b.tenant_id AND c.id = b.channel_id
+		 GROUP BY c.type, b.outcome
+		 ORDER BY c.type, b.outcome
+		    ON CONFLICT ON CONSTRAINT attempt_total_pkey DO UPDATE SET n = a.n + excluded.n
 	), lanes AS (
 		-- There is room again: the lane is due as soon as its pause allows.
 		UPDATE sigsentry.lane AS l
@@ -75,10 +110,17 @@ BEGIN
 		       is_failing = CASE WHEN n.any_ok THEN false WHEN n.any_failed THEN true ELSE l.is_failing END,
 		       failing_since = CASE WHEN n.any_ok THEN NULL WHEN n.any_failed THEN coalesce(l.failing_since, now()) ELSE l.failing_since END,
 		       last_delivered_at = CASE WHEN n.any_ok THEN now() ELSE l.last_delivered_at END
-		  FROM by_lane n
+		  FROM locked n
 		 WHERE l.tenant_id = n.tenant_id AND l.channel_id = n.channel_id
 	)
-	SELECT count(*) INTO v_count FROM both_kinds;
+	SELECT count(*), jsonb_agg(jsonb_build_object('tenant_id', b.tenant_id, 'id', b.id, 'channel_id', b.channel_id, 'event_id', b.event_id,
+	                           'is_test', b.is_test, 'outcome', b.outcome, 'error', b.error, 'is_end', b.is_end))
+	                 FILTER (WHERE b.outcome IN ('retry', 'refused', 'gone'))
+	  INTO v_count, v_failed
+	  FROM both_kinds b;
+	IF v_failed IS NULL THEN
+		RETURN v_count;
+	END IF;
 
 	INSERT INTO sigsentry.mail_day AS m (tenant_id, day, sent)
 	SELECT t.tenant_id, (now() AT TIME ZONE 'UTC')::date, sum(t.n)
@@ -90,32 +132,30 @@ BEGIN
 
 	-- A delivery that has ended as failed: others hear of it, once until the next success.
 	FOR v_one IN
-		SELECT DISTINCT ON (d.tenant_id, d.channel_id) d.tenant_id, d.channel_id, e.project_id, d.last_error
-		  FROM unnest(p_tenants, p_ids, p_outcomes) AS t (tenant_id, id, outcome)
-		  JOIN sigsentry.delivery d ON d.tenant_id = t.tenant_id AND d.id = t.id
-		  JOIN sigsentry.event e ON e.tenant_id = d.tenant_id AND e.id = d.event_id
-		 WHERE t.outcome <> 'ok' AND d.status = 'failed' AND d.finished_at = now() AND NOT d.is_test AND e.name NOT LIKE 'channel.%'
-		 ORDER BY d.tenant_id, d.channel_id
+		SELECT DISTINCT ON (f.tenant_id, f.channel_id) f.tenant_id, f.channel_id, e.project_id, f.error
+		  FROM jsonb_to_recordset(v_failed)
+		         AS f (tenant_id uuid, id uuid, channel_id uuid, event_id uuid, is_test boolean, error text, is_end boolean)
+		  JOIN sigsentry.event e ON e.tenant_id = f.tenant_id AND e.id = f.event_id
+		 WHERE f.is_end AND NOT f.is_test AND e.name NOT LIKE 'channel.%'
+		 ORDER BY f.tenant_id, f.channel_id, f.id
 	LOOP
-		PERFORM sigsentry.channel_notice(v_one.tenant_id, v_one.channel_id, v_one.project_id, 'channel.failing', v_one.last_error);
+		PERFORM sigsentry.channel_notice(v_one.tenant_id, v_one.channel_id, v_one.project_id, 'channel.failing', v_one.error);
 	END LOOP;
 
 	FOR v_one IN
-		SELECT DISTINCT ON (t.tenant_id, q.channel_id) t.tenant_id, q.channel_id, e.project_id, t.outcome, t.error
-		  FROM unnest(p_tenants, p_ids, p_outcomes, p_errors) AS t (tenant_id, id, outcome, error)
-		 CROSS JOIN LATERAL (SELECT a.channel_id, a.event_id FROM sigsentry.delivery_all a
-		                      WHERE a.tenant_id = t.tenant_id AND a.id = t.id) q
-		  JOIN sigsentry.event e ON e.tenant_id = t.tenant_id AND e.id = q.event_id
-		  LEFT JOIN sigsentry.lane l ON l.tenant_id = t.tenant_id AND l.channel_id = q.channel_id
-		 WHERE t.outcome = 'gone'
-		    OR (t.outcome IN ('retry', 'refused') AND p_disable_s > 0
-		        AND l.failing_since <= now() - make_interval(secs => p_disable_s))
-		 ORDER BY t.tenant_id, q.channel_id, t.outcome = 'gone' DESC
+		SELECT DISTINCT ON (f.tenant_id, f.channel_id) f.tenant_id, f.channel_id, e.project_id, f.outcome, f.error
+		  FROM jsonb_to_recordset(v_failed)
+		         AS f (tenant_id uuid, id uuid, channel_id uuid, event_id uuid, outcome text, error text)
+		  JOIN sigsentry.event e ON e.tenant_id = f.tenant_id AND e.id = f.event_id
+		  LEFT JOIN sigsentry.lane l ON l.tenant_id = f.tenant_id AND l.channel_id = f.channel_id
+		 WHERE f.outcome = 'gone'
+		    OR (p_disable_s > 0 AND l.failing_since <= now() - make_interval(secs => p_disable_s))
+		 ORDER BY f.tenant_id, f.channel_id, f.outcome = 'gone' DESC, f.id
 	LOOP
 		PERFORM sigsentry.channel_disable(v_one.tenant_id, v_one.channel_id, v_one.project_id,
 		        CASE v_one.outcome WHEN 'gone' THEN 'gone' ELSE 'failing' END,
 		        CASE v_one.outcome WHEN 'gone' THEN 'The destination said that it is gone for good: '
-		             ELSE 'Nothing but failures for ' || p_disable_s / 3600 || ' hours; the last: ' END || coalesce(v_one.error, ''));
+		             ELSE 'Nothing but failures for ' || p_disable_s / 3600 || ' hours; the last: ' END || coalesce(v_one.error, 'no reason was given'));
 	END LOOP;
 	RETURN v_count;
 END

@@ -1,6 +1,6 @@
 -- sigsentry.gauges_count: make the counts of the metrics anew.
 -- Returns nothing.
--- Tables: reads channel, api_key; writes gauge.
+-- Tables: reads channel, api_key, queue, courier, event, attempt_total; writes gauge.
 -- Role: none; courier.housekeep calls it.
 CREATE OR REPLACE FUNCTION sigsentry.gauges_count() RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER
@@ -17,6 +17,24 @@ AS $$
 		               FROM sigsentry.api_key k
 		              WHERE k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
 		              GROUP BY 1) k ON k.kind = t.kind
+		 UNION ALL
+		SELECT q.name, '', q.value
+		  FROM (SELECT count(*) AS n, min(CASE WHEN q.wake_at > '-infinity' THEN q.wake_at ELSE q.created_at END) AS since
+		          FROM sigsentry.queue q
+		         WHERE q.wake_at IS NULL OR q.wake_at <= now()) d,
+		       LATERAL (VALUES ('sigsentry_deliveries_due', d.n::double precision),
+		                       ('sigsentry_oldest_due_seconds', coalesce(greatest(date_part('epoch', now() - d.since), 0), 0))) AS q (name, value)
+		 UNION ALL
+		-- It renews its leases long before a minute is over.
+		SELECT 'sigsentry_couriers_alive', '', count(*) FROM sigsentry.courier c WHERE c.beat_at > now() - interval '1 minute'
+		 UNION ALL
+		SELECT 'sigsentry_events_unrouted_total', '', count(*) FROM sigsentry.event e WHERE e.deliveries = 0 AND e.severity < 4
+		 UNION ALL
+		SELECT 'sigsentry_attempts_total', format('type="%s",outcome="%s"', t.type, o.outcome), coalesce(a.n, 0)
+		  FROM unnest(ARRAY['slack', 'teams', 'discord', 'google_chat', 'webhook', 'email']) AS t (type)
+		 CROSS JOIN unnest(ARRAY['ok', 'retry', 'refused', 'gone', 'local']) AS o (outcome)
+		  LEFT JOIN (SELECT a.type::text, a.outcome, sum(a.n) AS n FROM sigsentry.attempt_total a GROUP BY 1, 2) a
+		    ON a.type = t.type AND a.outcome = o.outcome
 		 UNION ALL
 		SELECT 'sigsentry_counted_timestamp_seconds', '', date_part('epoch', now())
 	)

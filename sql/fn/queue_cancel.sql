@@ -1,7 +1,7 @@
 -- sigsentry.queue_cancel: end the deliveries of a channel that wait, as cancelled.  One that is under way ends with its attempt.
 -- p_tenant, p_channel  the channel
 -- p_error  why
--- Returns how many.
+-- Returns how many.  What a courier has in hand is passed over: courier.claim ends it, when it is next ready.
 -- Tables: writes queue, delivery.
 -- Role: none; sigsentry.channel_disable and others call it.
 CREATE OR REPLACE FUNCTION sigsentry.queue_cancel(p_tenant uuid, p_channel uuid, p_error text) RETURNS integer
@@ -11,7 +11,10 @@ SET enable_seqscan = off
 AS $$
 	WITH ended AS (
 		DELETE FROM sigsentry.queue q
-		 WHERE q.tenant_id = p_tenant AND q.channel_id = p_channel AND q.claim_id IS NULL AND NOT q.is_test
+		 WHERE q.tenant_id = p_tenant
+		   AND q.id = ANY (ARRAY (SELECT o.id FROM sigsentry.queue o
+		                           WHERE o.tenant_id = p_tenant AND o.channel_id = p_channel AND o.claim_id IS NULL AND NOT o.is_test
+		                             FOR UPDATE SKIP LOCKED))
 		RETURNING q.*
 	), kept AS (
 		INSERT INTO sigsentry.delivery (tenant_id, id, channel_id, event_id, status, is_test, attempts, created_at, finished_at,

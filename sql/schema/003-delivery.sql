@@ -98,7 +98,7 @@ CREATE TABLE sigsentry.queue (
 	claim_id uuid,
 	tries integer NOT NULL DEFAULT 0,
 	attempts integer NOT NULL DEFAULT 0,
-	created_at timestamptz NOT NULL DEFAULT now(),
+	created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
 	progress text,
 	last_status_code integer,
 	last_error text,
@@ -122,7 +122,7 @@ COMMENT ON COLUMN sigsentry.queue.wake_at IS 'When it must be looked at again; s
 COMMENT ON COLUMN sigsentry.queue.claim_id IS 'The claim under which a courier sends it; an outcome with another one changes nothing.';
 COMMENT ON COLUMN sigsentry.queue.tries IS 'All attempts so far: the number of the last row in attempt.';
 COMMENT ON COLUMN sigsentry.queue.attempts IS 'Those that counted: local faults do not.';
-COMMENT ON COLUMN sigsentry.queue.created_at IS 'When it was put here.';
+COMMENT ON COLUMN sigsentry.queue.created_at IS 'When it was put here, by the clock that its id is made by: a producer''s transaction may have begun long before.';
 COMMENT ON COLUMN sigsentry.queue.progress IS 'Of e-mail: which recipients have been served, as digests; courier''s own form.';
 COMMENT ON COLUMN sigsentry.queue.last_status_code IS 'HTTP status or SMTP reply of the last attempt.';
 COMMENT ON COLUMN sigsentry.queue.last_error IS 'Why the last attempt failed.';
@@ -181,11 +181,26 @@ CREATE UNIQUE INDEX project_id_key ON sigsentry.project (id);
 CREATE TABLE sigsentry.gone_channel (
 	tenant_id uuid NOT NULL,
 	channel_id uuid NOT NULL,
+	gone_at timestamptz NOT NULL DEFAULT now(),
 	CONSTRAINT gone_channel_pkey PRIMARY KEY (tenant_id, channel_id)
 );
 COMMENT ON TABLE sigsentry.gone_channel IS 'Deleted channels whose history is still to be deleted, which couriers do in batches.';
 COMMENT ON COLUMN sigsentry.gone_channel.tenant_id IS 'Whose it was.';
 COMMENT ON COLUMN sigsentry.gone_channel.channel_id IS 'The channel.';
+COMMENT ON COLUMN sigsentry.gone_channel.gone_at IS 'When it was deleted: what was under way then may write history for a while.';
+
+CREATE TABLE sigsentry.attempt_total (
+	shard smallint NOT NULL,
+	type sigsentry.channel_type NOT NULL,
+	outcome text NOT NULL,
+	n bigint NOT NULL,
+	CONSTRAINT attempt_total_pkey PRIMARY KEY (shard, type, outcome)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE sigsentry.attempt_total IS 'Attempts since the beginning, for the metrics: a scan of the history would cost too much.';
+COMMENT ON COLUMN sigsentry.attempt_total.shard IS 'By database session, so that couriers do not wait for one another.';
+COMMENT ON COLUMN sigsentry.attempt_total.type IS 'The channel''s type.';
+COMMENT ON COLUMN sigsentry.attempt_total.outcome IS 'As attempt''s.';
+COMMENT ON COLUMN sigsentry.attempt_total.n IS 'How many.';
 
 CREATE VIEW sigsentry.delivery_all AS
 	SELECT q.tenant_id, q.id, q.channel_id, q.event_id,

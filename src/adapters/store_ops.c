@@ -41,7 +41,8 @@ store_metrics(struct db *db, int64_t deadline_ms, struct buf *out)
 		label = db_text(rows, i, 1);
 		value = db_text(rows, i, 2);
 		if (!slice_eq(name, last))
-			buf_printf(out, "# TYPE %.*s gauge\n", (int)name.len, name.ptr);
+			buf_printf(out, "# TYPE %.*s %s\n", (int)name.len, name.ptr,
+			    slice_ends_nocase(name, slice_of("_total")) ? "counter" : "gauge");
 		last = name;
 		buf_add(out, name);
 		if (label.len > 0)

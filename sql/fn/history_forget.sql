@@ -1,0 +1,33 @@
+-- sigsentry.history_forget: delete the history of deleted channels.
+-- p_batch  deliveries at the most
+-- Returns whether there is more to delete now.
+-- Tables: writes gone_channel, delivery, attempt, queue.
+-- Role: none; courier.housekeep calls it.
+-- A channel is remembered for a day: an outcome that was being written when it was deleted may appear later.  Its events stay
+-- until retention takes them: they belong to the project, and went to others, too.
+CREATE OR REPLACE FUNCTION sigsentry.history_forget(p_batch integer) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+AS $$
+DECLARE
+	v_gone sigsentry.gone_channel;
+	v_ids uuid[];
+	v_left integer := p_batch;
+BEGIN
+	FOR v_gone IN SELECT g.* FROM sigsentry.gone_channel g ORDER BY g.gone_at LOOP
+		v_ids := ARRAY (SELECT d.id FROM sigsentry.delivery d
+		                 WHERE d.tenant_id = v_gone.tenant_id AND d.channel_id = v_gone.channel_id
+		                 ORDER BY d.id LIMIT v_left);
+		DELETE FROM sigsentry.attempt a WHERE a.tenant_id = v_gone.tenant_id AND a.delivery_id = ANY (v_ids);
+		DELETE FROM sigsentry.delivery d WHERE d.tenant_id = v_gone.tenant_id AND d.id = ANY (v_ids);
+		v_left := v_left - cardinality(v_ids);
+		IF v_left <= 0 THEN
+			RETURN true;
+		END IF;
+		DELETE FROM sigsentry.gone_channel g
+		 WHERE g.tenant_id = v_gone.tenant_id AND g.channel_id = v_gone.channel_id AND g.gone_at <= now() - interval '1 day';
+	END LOOP;
+	RETURN false;
+END
+$$;
