@@ -118,10 +118,6 @@ BEGIN
 	                 FILTER (WHERE b.outcome IN ('retry', 'refused', 'gone'))
 	  INTO v_count, v_failed
 	  FROM both_kinds b;
-	IF v_failed IS NULL THEN
-		RETURN v_count;
-	END IF;
-
 	INSERT INTO sigsentry.mail_day AS m (tenant_id, day, sent)
 	SELECT t.tenant_id, (now() AT TIME ZONE 'UTC')::date, sum(t.n)
 	  FROM unnest(p_tenants, p_mails) AS t (tenant_id, n)
@@ -129,6 +125,10 @@ BEGIN
 	 GROUP BY t.tenant_id
 	 ORDER BY t.tenant_id
 	    ON CONFLICT ON CONSTRAINT mail_day_pkey DO UPDATE SET sent = m.sent + excluded.sent;
+
+	IF v_failed IS NULL THEN
+		RETURN v_count;
+	END IF;
 
 	-- A delivery that has ended as failed: others hear of it, once until the next success.
 	FOR v_one IN

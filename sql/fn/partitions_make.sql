@@ -20,7 +20,9 @@ BEGIN
 		FOREACH v_table IN ARRAY ARRAY['event', 'delivery', 'attempt'] LOOP
 			v_name := v_table || '_' || to_char(v_week AT TIME ZONE 'UTC', 'YYYYMMDD');
 			CONTINUE WHEN to_regclass('sigsentry.' || v_name) IS NOT NULL;
-			EXECUTE format('CREATE TABLE sigsentry.%I PARTITION OF sigsentry.%I FOR VALUES FROM (%L) TO (%L)', v_name, v_table,
+			-- Made, then attached: PARTITION OF would wait for every producer's open transaction, and all others behind it.
+			EXECUTE format('CREATE TABLE sigsentry.%I (LIKE sigsentry.%I INCLUDING ALL)', v_name, v_table);
+			EXECUTE format('ALTER TABLE sigsentry.%I ATTACH PARTITION sigsentry.%I FOR VALUES FROM (%L) TO (%L)', v_table, v_name,
 			               sigsentry.uuid_v7_floor(v_week), sigsentry.uuid_v7_floor(v_week + interval '7 days'));
 			v_made := v_made + 1;
 		END LOOP;
