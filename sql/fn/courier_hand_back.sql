@@ -8,7 +8,7 @@ LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 	UPDATE sigsentry.queue AS q
-	   SET claim_id = NULL, wake_at = '-infinity'
+	   SET claim_id = NULL, wake_at = now()
 	  FROM unnest(p_tenants, p_ids, p_claims) AS f (tenant_id, id, claim_id)
 	 WHERE q.tenant_id = f.tenant_id AND q.id = f.id AND q.claim_id = f.claim_id
 $$;

@@ -8,13 +8,16 @@
 -- p_progress   as table queue's
 -- p_mails      messages that the relay took
 -- p_disable_s  failures only for so long switch a channel off; 0 is never
+-- p_courier    who made them, for the counters of /metrics; without it they count as those of couriers that are gone
 -- Returns how many were written.
--- Tables: reads event, channel; writes queue, lane, attempt, delivery, attempt_total; those of sigsentry.channel_notice and sigsentry.channel_disable.
+-- Tables: reads event, channel; writes queue, lane, attempt, delivery, mail_day, tally_attempt, tally_delivery; those of
+-- sigsentry.channel_notice and sigsentry.channel_disable.
 -- Role: sigsentry_courier.
 CREATE OR REPLACE FUNCTION courier.record(
 	p_tenants uuid[], p_ids uuid[], p_claims uuid[], p_outcomes text[], p_waits_ms bigint[], p_pauses_ms bigint[],
 	p_started_ms bigint[], p_durations_ms integer[], p_codes integer[], p_errors text[], p_excerpts text[],
-	p_progress text[], p_mails integer[], p_disable_s integer)
+	p_progress text[], p_mails integer[], p_disable_s integer,
+	p_courier uuid DEFAULT '00000000-0000-0000-0000-000000000000')
 RETURNS integer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -92,14 +95,6 @@ BEGIN
 		  JOIN sigsentry.lane l ON l.tenant_id = n.tenant_id AND l.channel_id = n.channel_id
 		 ORDER BY l.tenant_id, l.channel_id
 		   FOR UPDATE OF l
-	), counted AS (
-		INSERT INTO sigsentry.attempt_total AS a (shard, type, outcome, n)
-		SELECT pg_backend_pid() % 64, c.type, b.outcome, count(*)
-		  FROM both_kinds b
-		  JOIN sigsentry.channel c ON c.tenant_id = b.tenant_id AND c.id = b.channel_id
-		 GROUP BY c.type, b.outcome
-		 ORDER BY c.type, b.outcome
-		    ON CONFLICT ON CONSTRAINT attempt_total_pkey DO UPDATE SET n = a.n + excluded.n
 	), lanes AS (
 		-- There is room again: the lane is due as soon as its pause allows.
 		UPDATE sigsentry.lane AS l
@@ -112,6 +107,26 @@ BEGIN
 		       last_delivered_at = CASE WHEN n.any_ok THEN now() ELSE l.last_delivered_at END
 		  FROM locked n
 		 WHERE l.tenant_id = n.tenant_id AND l.channel_id = n.channel_id
+	), counted AS (
+		INSERT INTO sigsentry.tally_attempt AS t (courier_id, type, outcome, attempts, last_at)
+		SELECT p_courier, c.type::text, b.outcome, count(*), now()
+		  FROM both_kinds b
+		  JOIN sigsentry.channel c ON c.tenant_id = b.tenant_id AND c.id = b.channel_id
+		 GROUP BY 2, 3
+		 ORDER BY 2, 3
+		    ON CONFLICT ON CONSTRAINT tally_attempt_pkey DO UPDATE
+		   SET attempts = t.attempts + excluded.attempts, last_at = excluded.last_at
+	), timed AS (
+		INSERT INTO sigsentry.tally_delivery AS t (courier_id, le, deliveries, seconds)
+		SELECT p_courier, h.le, count(*), sum(s.seconds)
+		  FROM ended e
+		 CROSS JOIN LATERAL (SELECT greatest(date_part('epoch', now() - e.created_at), 0) AS seconds) s
+		 CROSS JOIN LATERAL (SELECT min(b.le) AS le FROM unnest(sigsentry.tally_bounds()) AS b (le) WHERE s.seconds <= b.le) h
+		 WHERE e.outcome = 'ok'
+		 GROUP BY 2
+		 ORDER BY 2
+		    ON CONFLICT ON CONSTRAINT tally_delivery_pkey DO UPDATE
+		   SET deliveries = t.deliveries + excluded.deliveries, seconds = t.seconds + excluded.seconds
 	)
 	SELECT count(*), jsonb_agg(jsonb_build_object('tenant_id', b.tenant_id, 'id', b.id, 'channel_id', b.channel_id, 'event_id', b.event_id,
 	                           'is_test', b.is_test, 'outcome', b.outcome, 'error', b.error, 'is_end', b.is_end))

@@ -3,7 +3,7 @@
 -- p_tenants, p_ids, p_claims  the deliveries that it has under way, and the claims that it has them under
 -- p_lease_s  as courier.claim
 -- Returns nothing.
--- Tables: writes courier, queue.
+-- Tables: writes courier, queue; those of sigsentry.tally_fold.
 -- Role: sigsentry_courier.
 CREATE OR REPLACE FUNCTION courier.renew(
 	p_courier uuid, p_name text, p_version text, p_key_ids text[], p_flights integer,
@@ -13,14 +13,14 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	INSERT INTO sigsentry.courier AS c (id, name, version, key_ids, flights)
-	VALUES (p_courier, p_name, p_version, p_key_ids, p_flights)
+	INSERT INTO sigsentry.courier AS c (id, name, version, key_ids, lease_s, flights)
+	VALUES (p_courier, p_name, p_version, p_key_ids, p_lease_s, p_flights)
 	    ON CONFLICT ON CONSTRAINT courier_pkey DO UPDATE
-	   SET beat_at = now(), flights = excluded.flights, key_ids = excluded.key_ids;
+	   SET beat_at = now(), flights = excluded.flights, lease_s = excluded.lease_s, key_ids = excluded.key_ids;
 	UPDATE sigsentry.queue AS q
 	   SET wake_at = now() + make_interval(secs => p_lease_s)
 	  FROM unnest(p_tenants, p_ids, p_claims) AS f (tenant_id, id, claim_id)
 	 WHERE q.tenant_id = f.tenant_id AND q.id = f.id AND q.claim_id = f.claim_id;
-	DELETE FROM sigsentry.courier c WHERE c.beat_at < now() - interval '1 day';
+	PERFORM sigsentry.tally_fold(interval '1 day');
 END
 $$;

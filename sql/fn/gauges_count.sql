@@ -1,6 +1,6 @@
 -- sigsentry.gauges_count: make the counts of the metrics anew.
 -- Returns nothing.
--- Tables: reads channel, api_key, queue, courier, event, attempt_total; writes gauge.
+-- Tables: reads channel, api_key, queue, courier, event; writes gauge.
 -- Role: none; courier.housekeep calls it.
 CREATE OR REPLACE FUNCTION sigsentry.gauges_count() RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER
@@ -29,12 +29,6 @@ AS $$
 		SELECT 'sigsentry_couriers_alive', '', count(*) FROM sigsentry.courier c WHERE c.beat_at > now() - interval '1 minute'
 		 UNION ALL
 		SELECT 'sigsentry_events_unrouted_total', '', count(*) FROM sigsentry.event e WHERE e.deliveries = 0 AND e.severity < 4
-		 UNION ALL
-		SELECT 'sigsentry_attempts_total', format('type="%s",outcome="%s"', t.type, o.outcome), coalesce(a.n, 0)
-		  FROM unnest(ARRAY['slack', 'teams', 'discord', 'google_chat', 'webhook', 'email']) AS t (type)
-		 CROSS JOIN unnest(ARRAY['ok', 'retry', 'refused', 'gone', 'local']) AS o (outcome)
-		  LEFT JOIN (SELECT a.type::text, a.outcome, sum(a.n) AS n FROM sigsentry.attempt_total a GROUP BY 1, 2) a
-		    ON a.type = t.type AND a.outcome = o.outcome
 		 UNION ALL
 		SELECT 'sigsentry_counted_timestamp_seconds', '', date_part('epoch', now())
 	)

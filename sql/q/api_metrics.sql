@@ -1,2 +1,2 @@
 -- No parameters.
-SELECT name, label, value FROM api.metrics()
+SELECT name, suffix, label, value FROM api.metrics()

@@ -1,2 +1,2 @@
 -- No parameters.
-SELECT version, writable FROM api.ready()
+SELECT version, writable, overdue_s, beat_s, is_alive, local_type FROM api.ready()

@@ -49,6 +49,8 @@ CREATE TABLE sigsentry.delivery (
 -- a claim of 80 took 370 ms).
 CREATE INDEX delivery_channel_idx ON sigsentry.delivery (channel_id, id);
 CREATE INDEX delivery_event_idx ON sigsentry.delivery (event_id, id);
+-- For rates: rows come in the order in which they end, so this costs next to nothing.
+CREATE INDEX delivery_finished_idx ON sigsentry.delivery USING brin (finished_at) WITH (pages_per_range = 32, autosummarize = on);
 COMMENT ON TABLE sigsentry.delivery IS 'Deliveries that have ended.  Those that have not are in queue, under the same id.';
 COMMENT ON COLUMN sigsentry.delivery.tenant_id IS 'Whose it is.';
 COMMENT ON COLUMN sigsentry.delivery.id IS 'Version 7; the receiver sees it, and every repeat bears it.';
@@ -162,6 +164,7 @@ CREATE TABLE sigsentry.courier (
 	key_ids text[] NOT NULL,
 	started_at timestamptz NOT NULL DEFAULT now(),
 	beat_at timestamptz NOT NULL DEFAULT now(),
+	lease_s integer NOT NULL,
 	flights integer NOT NULL
 );
 COMMENT ON TABLE sigsentry.courier IS 'Couriers at work.';
@@ -171,7 +174,38 @@ COMMENT ON COLUMN sigsentry.courier.version IS 'Its program''s version.';
 COMMENT ON COLUMN sigsentry.courier.key_ids IS 'Keys of the keyring that it can open.';
 COMMENT ON COLUMN sigsentry.courier.started_at IS 'When it began.';
 COMMENT ON COLUMN sigsentry.courier.beat_at IS 'Its last sign of life.';
+COMMENT ON COLUMN sigsentry.courier.lease_s IS 'Its lease_s: it beats its heart three times in this time, and one that has not for so long may be gone.';
 COMMENT ON COLUMN sigsentry.courier.flights IS 'Deliveries under way in it then.';
+
+-- Counters of /metrics: rows of each courier's own, so that none is hot; those of couriers that are gone are added up under
+-- the id of zeroes, so that no sum ever falls.
+CREATE TABLE sigsentry.tally_attempt (
+	courier_id uuid NOT NULL,
+	type text NOT NULL,
+	outcome text NOT NULL,
+	attempts bigint NOT NULL,
+	last_at timestamptz NOT NULL,
+	CONSTRAINT tally_attempt_pkey PRIMARY KEY (courier_id, type, outcome)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE sigsentry.tally_attempt IS 'How many attempts a courier has made.';
+COMMENT ON COLUMN sigsentry.tally_attempt.courier_id IS 'The courier; zeroes: all those that are gone.';
+COMMENT ON COLUMN sigsentry.tally_attempt.type IS 'Of the channels.';
+COMMENT ON COLUMN sigsentry.tally_attempt.outcome IS 'As table attempt''s.';
+COMMENT ON COLUMN sigsentry.tally_attempt.attempts IS 'How many.';
+COMMENT ON COLUMN sigsentry.tally_attempt.last_at IS 'When the last one was written down: an outcome that is our own fault turns /readyz red for a while.';
+
+CREATE TABLE sigsentry.tally_delivery (
+	courier_id uuid NOT NULL,
+	le double precision NOT NULL,
+	deliveries bigint NOT NULL,
+	seconds double precision NOT NULL,
+	CONSTRAINT tally_delivery_pkey PRIMARY KEY (courier_id, le)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE sigsentry.tally_delivery IS 'How long deliveries took, from their acceptance to the destination''s: a histogram.';
+COMMENT ON COLUMN sigsentry.tally_delivery.courier_id IS 'The courier; zeroes: all those that are gone.';
+COMMENT ON COLUMN sigsentry.tally_delivery.le IS 'Seconds at the most, and more than the le before.';
+COMMENT ON COLUMN sigsentry.tally_delivery.deliveries IS 'How many of these.';
+COMMENT ON COLUMN sigsentry.tally_delivery.seconds IS 'All of these together.';
 
 -- publish() is given a project alone.
 CREATE UNIQUE INDEX project_id_key ON sigsentry.project (id);
@@ -188,19 +222,6 @@ COMMENT ON TABLE sigsentry.gone_channel IS 'Deleted channels whose history is st
 COMMENT ON COLUMN sigsentry.gone_channel.tenant_id IS 'Whose it was.';
 COMMENT ON COLUMN sigsentry.gone_channel.channel_id IS 'The channel.';
 COMMENT ON COLUMN sigsentry.gone_channel.gone_at IS 'When it was deleted: what was under way then may write history for a while.';
-
-CREATE TABLE sigsentry.attempt_total (
-	shard smallint NOT NULL,
-	type sigsentry.channel_type NOT NULL,
-	outcome text NOT NULL,
-	n bigint NOT NULL,
-	CONSTRAINT attempt_total_pkey PRIMARY KEY (shard, type, outcome)
-) WITH (fillfactor = 50);
-COMMENT ON TABLE sigsentry.attempt_total IS 'Attempts since the beginning, for the metrics: a scan of the history would cost too much.';
-COMMENT ON COLUMN sigsentry.attempt_total.shard IS 'By database session, so that couriers do not wait for one another.';
-COMMENT ON COLUMN sigsentry.attempt_total.type IS 'The channel''s type.';
-COMMENT ON COLUMN sigsentry.attempt_total.outcome IS 'As attempt''s.';
-COMMENT ON COLUMN sigsentry.attempt_total.n IS 'How many.';
 
 CREATE VIEW sigsentry.delivery_all AS
 	SELECT q.tenant_id, q.id, q.channel_id, q.event_id,

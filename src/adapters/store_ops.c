@@ -13,17 +13,63 @@ is_true(const struct db_rows *rows, size_t col)
 }
 
 enum err
-store_ready(struct db *db, int64_t deadline_ms, int64_t *version, bool *is_writable)
+store_ready(struct db *db, int64_t deadline_ms, struct arena *arena, struct store_readiness *out)
 {
 	struct db_rows *rows = NULL;
+	struct slice local;
 	enum err e;
 
-	if ((e = db_call(db, &Q_API_READY, NULL, 0, deadline_ms, &rows)) == ERR_OK) {
-		*version = db_int(rows, 0, 0, 0);
-		*is_writable = is_true(rows, 1);
-	}
+	if ((e = db_call(db, &Q_API_READY, NULL, 0, deadline_ms, &rows)) != ERR_OK)
+		goto out;
+	local = db_text(rows, 0, 5);
+	*out = (struct store_readiness){
+	    .version = db_int(rows, 0, 0, 0),
+	    .is_writable = is_true(rows, 1),
+	    .overdue_s = db_int(rows, 0, 2, 0),
+	    .beat_s = db_int(rows, 0, 3, -1),
+	    .has_courier = is_true(rows, 4),
+	    .local = local.ptr == NULL ? NULL : arena_dup(arena, local),
+	};
+	if (local.ptr != NULL && out->local == NULL)
+		e = ERR_NOMEM;
+out:
 	db_rows_free(rows);
 	return (e);
+}
+
+/** What Prometheus is told of a family; one that is not here is a gauge. */
+static const struct family {
+	const char *name, *type, *help;
+} families[] = {
+    {"sigsentry_api_keys", "gauge", "API keys that are neither revoked nor expired."},
+    {"sigsentry_attempts_total", "counter", "Attempts to deliver, by how they ended."},
+    {"sigsentry_channels", "gauge", "Channels, switched-off ones too."},
+    {"sigsentry_counted_timestamp_seconds", "gauge",
+	"When a courier last made the counts that need a scan; once a minute."},
+    {"sigsentry_couriers_alive", "gauge", "Couriers that beat their hearts."},
+    {"sigsentry_deliveries_due", "gauge", "Deliveries that could leave now."},
+    {"sigsentry_delivery_seconds", "histogram",
+	"From the acceptance of a delivery to the destination's yes."},
+    {"sigsentry_events_unrouted_total", "counter",
+	"Events of severity low or above that reached no channel."},
+    {"sigsentry_oldest_due_seconds", "gauge", "How long the oldest of these has waited."},
+    {"sigsentry_schema_version", "gauge", "Version of the database's schema."},
+};
+
+/* Append what stands in front of the samples of the family ${name}. */
+static void
+put_family(struct slice name, struct buf *out)
+{
+	const char *type = "gauge";
+	size_t i;
+
+	for (i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+		if (!slice_eq(name, slice_of(families[i].name)))
+			continue;
+		type = families[i].type;
+		buf_printf(out, "# HELP %s %s\n", families[i].name, families[i].help);
+	}
+	buf_printf(out, "# TYPE %.*s %s\n", (int)name.len, name.ptr, type);
 }
 
 enum err
@@ -38,13 +84,13 @@ store_metrics(struct db *db, int64_t deadline_ms, struct buf *out)
 		goto out;
 	for (i = 0; i < db_nrows(rows); i++) {
 		name = db_text(rows, i, 0);
-		label = db_text(rows, i, 1);
-		value = db_text(rows, i, 2);
+		label = db_text(rows, i, 2);
+		value = db_text(rows, i, 3);
 		if (!slice_eq(name, last))
-			buf_printf(out, "# TYPE %.*s %s\n", (int)name.len, name.ptr,
-			    slice_ends_nocase(name, slice_of("_total")) ? "counter" : "gauge");
+			put_family(name, out);
 		last = name;
 		buf_add(out, name);
+		buf_add(out, db_text(rows, i, 1));
 		if (label.len > 0)
 			buf_printf(out, "{%.*s}", (int)label.len, label.ptr);
 		buf_printf(out, " %.*s\n", (int)value.len, value.ptr);

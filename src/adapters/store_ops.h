@@ -7,18 +7,28 @@
 #include "adapters/db.h"
 #include "adapters/db_loop.h"
 #include "base/buf.h"
+#include "base/mem.h"
+
+/** What the database says of itself and of those who deliver. */
+struct store_readiness {
+	int64_t version; /* of the schema; 0: there is none */
+	bool is_writable;
+	int64_t overdue_s; /* for how long the oldest delivery that could go has waited */
+	int64_t beat_s;    /* since the last beat of a courier's heart; -1: there was none */
+	bool has_courier;  /* one has beaten its heart within three leases */
+	const char *local; /* type of channels that a fault of our own holds up; NULL: none */
+};
 
 /**
- * store_ready(db, deadline_ms, version, is_writable):
- * Ask for the schema's version (0: there is none) and whether it can be written to.  Errors as
- * db_call()'s.
+ * store_ready(db, deadline_ms, arena, out):
+ * Ask for all of that; the texts live as long as ${arena}.  Errors as db_call()'s, and ERR_NOMEM.
  */
-enum err store_ready(
-    struct db *db, int64_t deadline_ms, int64_t *version, bool *is_writable) MUST_CHECK;
+enum err store_ready(struct db *db, int64_t deadline_ms, struct arena *arena,
+    struct store_readiness *out) MUST_CHECK;
 
 /**
  * store_metrics(db, deadline_ms, out):
- * Append the counts that the courier makes to ${out}, in Prometheus' text format.  Errors as
+ * Append the counts that couriers make to ${out}, in Prometheus' text format.  Errors as
  * db_call()'s.
  */
 enum err store_metrics(struct db *db, int64_t deadline_ms, struct buf *out) MUST_CHECK;

@@ -250,10 +250,10 @@ put_outcome(struct buf a[R__MAX], const struct store_outcome *o)
 
 enum err
 store_record_ask(struct db_loop *d, const struct store_outcome *const outcomes[], size_t noutcomes,
-    int64_t disable_s, db_loop_done *done, void *ctx)
+    int64_t disable_s, const struct uuid *courier, db_loop_done *done, void *ctx)
 {
-	struct db_param params[R__MAX + 1];
-	char disable[DB_INT_SIZE];
+	struct db_param params[R__MAX + 2];
+	char disable[DB_INT_SIZE], id[UUID_TEXT_SIZE];
 	struct buf a[R__MAX];
 	enum err e = ERR_OK;
 	size_t i;
@@ -268,6 +268,7 @@ store_record_ask(struct db_loop *d, const struct store_outcome *const outcomes[]
 		e = buf_ok(&a[i]) ? e : ERR_NOMEM;
 	}
 	params[R__MAX] = db_param_int(disable_s, disable);
+	params[R__MAX + 1] = db_param_uuid(courier, id);
 	if (e == ERR_OK)
 		e = db_loop_call(
 		    d, &Q_COURIER_RECORD, params, NPARAMS(params), RECORD_MS, done, ctx);

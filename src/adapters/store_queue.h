@@ -76,11 +76,12 @@ struct store_outcome {
 };
 
 /**
- * store_record_ask(d, outcomes, noutcomes, disable_s, done, ctx):
- * Write down a batch of outcomes.
+ * store_record_ask(d, outcomes, noutcomes, disable_s, courier, done, ctx):
+ * Write down a batch of outcomes, which count as ${courier}'s.
  */
 enum err store_record_ask(struct db_loop *d, const struct store_outcome *const outcomes[],
-    size_t noutcomes, int64_t disable_s, db_loop_done *done, void *ctx) MUST_CHECK;
+    size_t noutcomes, int64_t disable_s, const struct uuid *courier, db_loop_done *done,
+    void *ctx) MUST_CHECK;
 
 /** Who a courier is, and what it has under way. */
 struct store_beat {

@@ -29,27 +29,65 @@ unreachable(struct call *c)
 	return (text != NULL ? text : "The database cannot be reached.");
 }
 
+/* A message, even where there is no memory for it. */
+static const char *
+said(const char *text)
+{
+	return (text != NULL ? text
+			     : "Deliveries do not leave as they should: see "
+			       "`sigsentryctl status`.");
+}
+
+/* What is accepted would not be delivered, and why; NULL: it would. */
+static const char *
+undelivered(struct call *c, const struct store_readiness *r)
+{
+	const int64_t limit_s = c->api->settings->ready_oldest_due_s;
+
+	if (r->beat_s < 0)
+		return ("No courier has worked on this database within the last day: events are "
+			"accepted and wait. Start sigsentry-courier, and look at its log.");
+	if (!r->has_courier)
+		return (said(arena_printf(c->arena,
+		    "No courier is alive, the last one was heard of %lld s ago: events are "
+		    "accepted and wait. Start sigsentry-courier, and look at its log.",
+		    (long long)r->beat_s)));
+	if (r->local != NULL)
+		return (said(arena_printf(c->arena,
+		    "Deliveries to channels of the type %s fail by a fault on our side (mail "
+		    "relay, proxy, resolver or keyring): they wait, and are tried again each "
+		    "minute. `sigsentryctl delivery list --status pending` says which fault.",
+		    r->local)));
+	if (limit_s > 0 && r->overdue_s > limit_s)
+		return (said(arena_printf(c->arena,
+		    "The oldest due delivery has waited for %lld s, more than the %lld s of "
+		    "ready_oldest_due_s: the couriers do not keep up. Look at their log and at "
+		    "`sigsentryctl status`, and start more of them.",
+		    (long long)r->overdue_s, (long long)limit_s)));
+	return (NULL);
+}
+
 /* Why this worker cannot serve; NULL: it can. */
 static const char *
 ill(struct call *c, int64_t *version)
 {
-	bool is_writable = false;
-	enum err e = store_ready(c->api->db, c->deadline_ms, version, &is_writable);
+	struct store_readiness r = {.version = 0};
+	enum err e = store_ready(c->api->db, c->deadline_ms, c->arena, &r);
 
 	if (e == ERR_TIMEOUT)
 		return (
 		    "The database did not answer in time. See its log, and `sigsentryctl check`.");
 	if (e != ERR_OK)
 		return (unreachable(c));
-	if (*version < SQL_SCHEMA_VERSION)
+	if ((*version = r.version) < SQL_SCHEMA_VERSION)
 		return (arena_printf(c->arena,
 		    "The database's schema is at version %lld, and this program needs %d: run "
 		    "`sigsentryctl migrate`.",
-		    (long long)*version, SQL_SCHEMA_VERSION));
-	if (!is_writable)
+		    (long long)r.version, SQL_SCHEMA_VERSION));
+	if (!r.is_writable)
 		return ("The database can only be read: it is a standby. Name the primary in "
 			"`database`, or all hosts with target_session_attrs=read-write.");
-	return (NULL);
+	return (undelivered(c, &r));
 }
 
 void

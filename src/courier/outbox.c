@@ -122,7 +122,8 @@ outbox_flush(struct courier *c)
 		return;
 	for (n = 0; n < BATCH_MAX && e != NULL; n++, e = e->next)
 		batch[n] = &e->outcome;
-	if (store_record_ask(c->db, batch, n, c->settings->disable_after_s, on_done, c) == ERR_OK)
+	if (store_record_ask(c->db, batch, n, c->settings->disable_after_s, &c->id, on_done, c) ==
+	    ERR_OK)
 		o->nsent = n;
 }
 

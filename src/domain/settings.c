@@ -138,6 +138,7 @@ static const struct conf_key keys[] = {
 	INT ("request_deadline_ms", request_deadline_ms, "8000",  100, 60000),
 	INT ("lock_timeout_ms",     lock_timeout_ms,     "2000",  10, 60000),
 	INT ("seal_context_s",      seal_context_s,      "60",    0, 60),
+	INT ("ready_oldest_due_s",  ready_oldest_due_s,  "300",   0, 86400),
 	TEXT("keyring_public",      keyring_public,      "/etc/sigsentry/keyring.public",        check_set),
 	TEXT("keyring_private",     keyring_private,     "/etc/sigsentry/keyring.private",       check_set),
 	{"log_level", CONF_WORD, AT(log_level), "info", 0, 0, log_level_words, LOG_LEVEL__MAX, NULL},

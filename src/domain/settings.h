@@ -25,6 +25,7 @@ struct settings {
 	int64_t request_deadline_ms;
 	int64_t lock_timeout_ms;
 	int64_t seal_context_s;
+	int64_t ready_oldest_due_s;  /* 0: no limit */
 	const char *keyring_public;  /* path */
 	const char *keyring_private; /* path */
 	int log_level;               /* enum log_level */
