@@ -5,9 +5,6 @@
  */
 #include "ctl/channel_cmd.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "adapters/keyfile.h"
@@ -15,6 +12,7 @@
 #include "base/clock.h"
 #include "base/crypt.h"
 #include "base/wipefree.h"
+#include "ctl/file.h"
 #include "ctl/options.h"
 #include "ctl/output.h"
 #include "ctl/statement.h"
@@ -27,6 +25,8 @@
 #define FILE_MAX 65536     /* bytes of credentials, as of a body of the API */
 #define BODY_MAX (1 << 20) /* those, a name, and what is around them */
 
+#define WHAT "the credentials as a JSON object, such as {\"webhookUrl\": \"https://...\"}"
+
 /** A channel on its way. */
 struct making {
 	const struct ctl *ctl;
@@ -38,74 +38,6 @@ struct making {
 	struct store_sealed sealed;
 };
 
-/* The file
- * ------------------------------------------------------------------------------------------- */
-
-/* Read all of ${fd}.  ERR_SPACE: it is too long.  ERR_IO: errno says why. */
-static enum err
-read_all(int fd, struct buf *text)
-{
-	char piece[4096];
-	enum err rc = ERR_OK;
-	ssize_t n;
-
-	while ((n = read(fd, piece, sizeof(piece))) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			rc = ERR_IO;
-			break;
-		}
-		buf_add(text, slice_make(piece, (size_t)n));
-		if (!buf_ok(text)) {
-			rc = ERR_SPACE;
-			break;
-		}
-	}
-	mem_wipe(piece, sizeof(piece));
-	return (rc);
-}
-
-/* Is there nothing but white space in ${s}? */
-static bool
-is_blank(struct slice s)
-{
-	for (; s.len > 0; s = slice_skip(s, 1)) {
-		if (strchr(" \t\r\n", s.ptr[0]) == NULL)
-			return (false);
-	}
-	return (true);
-}
-
-/* Read the credentials. */
-static enum err
-read_file(struct making *m)
-{
-	struct slice path = options_value(m->ctl->options, OPTION_CREDENTIALS);
-	bool is_stdin = slice_eq(path, slice_of("-"));
-	enum err e = ERR_IO;
-	int fd;
-
-	m->from = is_stdin ? "standard input" : path.ptr;
-	fd = is_stdin ? STDIN_FILENO : open(path.ptr, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0)
-		e = read_all(fd, &m->text);
-	if (e == ERR_SPACE)
-		buf_printf(m->ctl->why, "%s: is longer than %d bytes", m->from, FILE_MAX);
-	else if (e != ERR_OK)
-		buf_printf(m->ctl->why, "%s: %s", m->from, strerror(errno));
-	else if (is_blank(buf_slice(&m->text)))
-		buf_printf(m->ctl->why,
-		    "%s: is empty; it must hold the credentials as a JSON object, such as "
-		    "{\"webhookUrl\": \"https://...\"}",
-		    m->from);
-	if (e == ERR_OK && is_blank(buf_slice(&m->text)))
-		e = ERR_DENIED;
-	if (fd > STDIN_FILENO)
-		close(fd);
-	return (e);
-}
-
 /* The body
  * ------------------------------------------------------------------------------------------- */
 
@@ -114,22 +46,11 @@ read_file(struct making *m)
 static enum err
 look_at_json(const struct making *m)
 {
-	struct buf *why = m->ctl->why;
-	struct json_fault fault;
 	struct json *alone = NULL;
-	enum err e;
+	enum err e = file_json(buf_slice(&m->text), m->from, &alone, m->ctl->why);
 
-	e = json_parse(buf_slice(&m->text), &alone, &fault);
 	json_free(alone);
-	if (e != ERR_INVALID)
-		return (e);
-	buf_printf(why, "%s: %s", m->from, fault.message);
-	if (fault.path[0] != '\0') {
-		buf_printf(why, " (");
-		output_plain(slice_of(fault.path), why);
-		buf_addc(why, ')');
-	}
-	return (ERR_DENIED);
+	return (e);
 }
 
 /* Append a member of the body. */
@@ -321,9 +242,10 @@ channel_create_run(const struct ctl *ctl)
 	wipefree_enable(); /* json-c and stdio free without wiping */
 	buf_init(&m.text, FILE_MAX);
 	store_sealed_init(&m.sealed);
-	if ((e = read_file(&m)) == ERR_OK && (e = make_body(&m)) == ERR_OK &&
-	    (e = judge(&m)) == ERR_OK && (e = seal(&m)) == ERR_OK &&
-	    (e = store(&m, &rows)) == ERR_OK &&
+	if ((e = file_read(options_value(ctl->options, OPTION_CREDENTIALS), WHAT, &m.text, &m.from,
+		 ctl->why)) == ERR_OK &&
+	    (e = make_body(&m)) == ERR_OK && (e = judge(&m)) == ERR_OK &&
+	    (e = seal(&m)) == ERR_OK && (e = store(&m, &rows)) == ERR_OK &&
 	    (e = output_from_rows(rows, 1, ctl->arena, &t)) == ERR_OK)
 		output_record(&t, ctl->json, ctl->out);
 	channel_new_clear(&m.new);

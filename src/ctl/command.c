@@ -10,14 +10,18 @@
 #include "ctl/apikey_cmd.h"
 #include "ctl/channel_cmd.h"
 #include "ctl/check.h"
+#include "ctl/delivery_cmd.h"
 #include "ctl/keyring_cmd.h"
 #include "ctl/migrate.h"
+#include "ctl/publish_cmd.h"
 #include "ctl/setup.h"
 #include "ctl/statement.h"
+#include "ctl/status_cmd.h"
 #include "sql_queries.h"
 
 #define TENANT_EXAMPLE  "01931f6e-8a40-7c1e-9b1d-3f0c5a7e2d11"
 #define PROJECT_EXAMPLE "01931f6e-9c02-7d5a-8e44-6b2f1a9c3e07"
+#define CHANNEL_EXAMPLE "01931f70-2c5e-7b91-8d3f-a1c64e09b752"
 #define KEY_EXAMPLE     "01931f6f-0b7d-7a13-b0c2-95d4e8f1a260"
 
 /* clang-format off */
@@ -143,6 +147,39 @@ static const struct command commands[] = {
 	    {{OPTION_TENANT, NEED_OPTION}, {OPTION_TYPE, NEED_OPTION}, {OPTION_NAME, NEED_OPTION},
 	     {OPTION_THRESHOLD, NEED_OPTION}, {OPTION_CREDENTIALS, NEED_OPTION}},
 	    .run = channel_create_run},
+
+	{"publish", "publish an event to a project's channels",
+	    "The file holds what POST /v1/events takes, a JSON object with event, severity and summary\n"
+	    "at the least. Its rules are those of the API and of sigsentry.publish; each thing that is\n"
+	    "wrong gets a line. Prints the event's id and to how many channels it goes.\n",
+	    "publish --project " PROJECT_EXAMPLE " event.json",
+	    {{OPTION_FILE, NEED_WORD}, {OPTION_PROJECT, NEED_OPTION}},
+	    .run = publish_run},
+	{"delivery list", "deliveries, newest first",
+	    "Those that wait, that are under way and that have ended. Without --tenant and --channel\n"
+	    "all tenants' are looked through: give --since where there are many.\n",
+	    "delivery list --status failed --since 1d",
+	    {{OPTION_TENANT, NEED_NOT}, {OPTION_CHANNEL, NEED_NOT}, {OPTION_DELIVERY_STATUS, NEED_NOT},
+	     {OPTION_SINCE, NEED_NOT}, {OPTION_LIMIT, NEED_NOT}},
+	    .run = statement_list, .query = &Q_ADMIN_DELIVERY_LIST, .nparams = 5,
+	    .params = {OPTION_TENANT, OPTION_CHANNEL, OPTION_DELIVERY_STATUS, OPTION_SINCE, OPTION_LIMIT},
+	    .wait_ms = CTL_LONG_WAIT_MS},
+	{"delivery retry", "send deliveries that have ended again",
+	    "Either those whose ids are given, or a channel's that were created since a time: the\n"
+	    "failed ones, or those of --status; tests are not among them. They keep their ids, and\n"
+	    "their schedule begins anew. One that has not ended, or whose channel is switched off,\n"
+	    "is refused.\n",
+	    "delivery retry --channel " CHANNEL_EXAMPLE " --since 1d",
+	    {{OPTION_DELIVERY, NEED_WORDS}, {OPTION_CHANNEL, NEED_NOT}, {OPTION_SINCE, NEED_NOT},
+	     {OPTION_UNTIL, NEED_NOT}, {OPTION_DELIVERY_STATUS, NEED_NOT}},
+	    .run = delivery_retry_run},
+	{"status", "how long the queue is, how old, and whose heart beats",
+	    "Exits with 1 where it goes ill: the oldest delivery that could go has waited for longer\n"
+	    "than ready_oldest_due_s, no courier has beaten its heart within its lease, or a fault on\n"
+	    "our side holds deliveries up.\n",
+	    "status --nagios",
+	    {{OPTION_NAGIOS, NEED_NOT}},
+	    .run = status_run, .bears_no_settings = true},
 
 	{"keyring generate", "make the keyring that credentials are sealed to",
 	    "Writes keyring_private (mode 0600, for the courier) and keyring_public (0644, for the\n"
@@ -291,19 +328,50 @@ need_of(const struct command *c, enum option option)
 	return (NEED_END);
 }
 
+/* How many bare words an option may be given by. */
+static size_t
+most_words(enum command_need need)
+{
+	return (need == NEED_WORD ? 1 : need == NEED_WORDS ? SIZE_MAX : 0);
+}
+
+/* One that ${c} takes with a value was given without, or the other way round. */
+static enum err
+look_at_twins(const struct command *c, const struct options *o, struct buf *why)
+{
+	enum option twin;
+	int i;
+
+	for (i = OPTION__GLOBALS; i < OPTION__MAX; i++) {
+		twin = options_twin((enum option)i);
+		if (!options_has(o, (enum option)i) || twin == OPTION__MAX ||
+		    need_of(c, (enum option)i) != NEED_END || need_of(c, twin) == NEED_END)
+			continue;
+		if (option_rows[twin].value != NULL)
+			buf_printf(why, "--%s needs a value behind it: %s", option_rows[i].name,
+			    option_rows[twin].what);
+		else
+			buf_printf(why, "--%s takes no value", option_rows[i].name);
+		return (ERR_INVALID);
+	}
+	return (ERR_OK);
+}
+
 /* Turn the words behind the command's own into the options that they stand for. */
 static enum err
 take_words(const struct command *c, struct options *o, struct arena *a, struct buf *why)
 {
-	size_t next = word_count(c), i;
+	size_t next = word_count(c), i, n;
 	enum err e;
 
 	for (i = 0; i < COMMAND_OPTIONS_MAX && c->options[i].need != NEED_END; i++) {
-		if (c->options[i].need != NEED_WORD || next == o->nwords ||
-		    options_has(o, c->options[i].option))
+		if (c->options[i].need == NEED_WORD && options_has(o, c->options[i].option))
 			continue;
-		if ((e = options_set(o, a, c->options[i].option, o->words[next++], why)) != ERR_OK)
-			return (e);
+		for (n = most_words(c->options[i].need); n > 0 && next < o->nwords; n--) {
+			if ((e = options_set(o, a, c->options[i].option, o->words[next++], why)) !=
+			    ERR_OK)
+				return (e);
+		}
 	}
 	if (next == o->nwords)
 		return (ERR_OK);
@@ -320,7 +388,7 @@ command_fit(const struct command *c, struct options *o, struct arena *a, struct 
 	enum err e;
 	int i;
 
-	if ((e = take_words(c, o, a, why)) != ERR_OK)
+	if ((e = look_at_twins(c, o, why)) != ERR_OK || (e = take_words(c, o, a, why)) != ERR_OK)
 		return (e);
 	for (i = OPTION__GLOBALS; i < OPTION__MAX; i++) {
 		row = &option_rows[i];
@@ -360,6 +428,10 @@ put_usage(const struct command *c, struct buf *out)
 			buf_printf(out, " %s", row->value);
 			continue;
 		}
+		if (need == NEED_WORDS) {
+			buf_printf(out, " [%s]...", row->value);
+			continue;
+		}
 		buf_printf(out, " %s--%s%s%s%s%s", need == NEED_NOT ? "[" : "", row->name,
 		    row->value == NULL ? "" : " ", row->value == NULL ? "" : row->value,
 		    need == NEED_NOT ? "]" : "", row->repeats ? "..." : "");
@@ -396,7 +468,7 @@ put_command(const struct command *c, struct buf *out)
 		buf_addc(out, '\n');
 	for (i = 0; i < COMMAND_OPTIONS_MAX && c->options[i].need != NEED_END; i++)
 		put_option(
-		    &option_rows[c->options[i].option], c->options[i].need == NEED_WORD, out);
+		    &option_rows[c->options[i].option], most_words(c->options[i].need) > 0, out);
 	buf_printf(out, "\nexample:\n  sigsentryctl %s\n", c->example);
 }
 

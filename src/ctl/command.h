@@ -18,6 +18,7 @@ struct command_option {
 	enum command_need {
 		NEED_END = 0, /* ends the list */
 		NEED_NOT,     /* may be left out */
+		NEED_WORDS,   /* may be left out; any number of bare words, or an option each */
 		NEED_OPTION,  /* must be given */
 		NEED_WORD /* must be given; as a bare word behind the command, or as an option */
 	} need;

@@ -50,6 +50,56 @@ offer_values(struct typed *t, enum option option, struct slice head, struct slic
 		offer(t, head, slice_of(row->words[i]), start);
 }
 
+/* Do the bare words begin the command ${words}?  ${next} is the word of it that follows them;
+ * absent where they are all of it. */
+static bool
+begins(const struct typed *t, const char *words, struct slice *next)
+{
+	struct slice rest = slice_of(words);
+	size_t n;
+
+	for (n = 0; slice_split(&rest, ' ', next); n++) {
+		if (n == t->nbare)
+			return (true);
+		if (!slice_eq(*next, t->bare[n]))
+			return (false);
+	}
+	*next = slice_make(NULL, 0);
+	return (true);
+}
+
+/* Does the command that stands there take ${option}? */
+static bool
+is_taken(const struct typed *t, enum option option)
+{
+	const struct command *c;
+	struct slice next;
+	size_t i, k;
+
+	for (i = 0; (c = command_at(i)) != NULL; i++) {
+		if (!begins(t, c->words, &next) || next.ptr != NULL)
+			continue;
+		for (k = 0; k < COMMAND_OPTIONS_MAX && c->options[k].need != NEED_END; k++) {
+			if (c->options[k].option == option)
+				return (true);
+		}
+	}
+	return (false);
+}
+
+/* Note that ${option} is there, with or without its value. */
+static void
+take_option(struct typed *t, enum option option, bool has_value)
+{
+	const enum option twin = options_twin(option);
+
+	if (twin != OPTION__MAX && is_taken(t, twin))
+		option = twin;
+	t->given[option] = true;
+	if (option_rows[option].value != NULL && !has_value)
+		t->wants = option;
+}
+
 /* Take a word that stands before the current one. */
 static void
 take(struct typed *t, struct slice word)
@@ -70,31 +120,10 @@ take(struct typed *t, struct slice word)
 			t->bare[t->nbare++] = word;
 	} else {
 		buf_init(&ignored, 1024);
-		if (options_find(word, &option, &value, &ignored) == ERR_OK) {
-			t->given[option] = true;
-			if (option_rows[option].value != NULL && value.ptr == NULL)
-				t->wants = option;
-		}
+		if (options_find(word, &option, &value, &ignored) == ERR_OK)
+			take_option(t, option, value.ptr != NULL);
 		buf_clear(&ignored);
 	}
-}
-
-/* Do the bare words begin the command ${words}?  ${next} is the word of it that follows them;
- * absent where they are all of it. */
-static bool
-begins(const struct typed *t, const char *words, struct slice *next)
-{
-	struct slice rest = slice_of(words);
-	size_t n;
-
-	for (n = 0; slice_split(&rest, ' ', next); n++) {
-		if (n == t->nbare)
-			return (true);
-		if (!slice_eq(*next, t->bare[n]))
-			return (false);
-	}
-	*next = slice_make(NULL, 0);
-	return (true);
 }
 
 /* Offer --${option}, unless it is there already. */
@@ -116,11 +145,25 @@ offer_options(struct typed *t, const struct command *c)
 
 	for (i = 0; c != NULL && i < COMMAND_OPTIONS_MAX && c->options[i].need != NEED_END; i++) {
 		/* One that a bare word stands for is seldom written out. */
-		if (c->options[i].need != NEED_WORD || dash)
+		if ((c->options[i].need != NEED_WORD && c->options[i].need != NEED_WORDS) || dash)
 			offer_option(t, c->options[i].option);
 	}
 	for (i = 0; dash && i < OPTION__GLOBALS; i++)
 		offer_option(t, (enum option)i);
+}
+
+/* Is the word behind ${c} the name of a file, and not there yet? */
+static bool
+takes_file(const struct typed *t, const struct command *c)
+{
+	struct slice rest = slice_of(c->words), word;
+	size_t n = 0;
+
+	while (slice_split(&rest, ' ', &word))
+		n++;
+	return (t->nbare == n && c->options[0].need == NEED_WORD &&
+		!t->given[c->options[0].option] &&
+		slice_eq(slice_of(option_rows[c->options[0].option].value), slice_of("FILE")));
 }
 
 /* Complete a word that is no option's value. */
@@ -142,6 +185,8 @@ complete_word(struct typed *t)
 	}
 	if (t->nbare == 0 && !t->helped && !dash)
 		offer(t, slice_of(""), slice_of("help"), t->current);
+	if (at_hand != NULL && !dash && t->current.len > 0 && takes_file(t, at_hand))
+		buf_add(t->out, slice_of(COMPLETE_FILE "\n"));
 	if (!t->ended && (dash || (at_hand != NULL && t->current.len == 0)))
 		offer_options(t, at_hand);
 }

@@ -33,6 +33,7 @@ struct ctl {
 	const char *config_path;
 	const char *actor;   /* the local user's name, for the audit trail */
 	bool json;           /* --json */
+	int *exit_status;    /* what a command that succeeds ends with; 0 unless it says so */
 	struct arena *arena; /* not for secrets */
 	struct db *db;       /* as CTL_ROLE; opened when first used */
 	struct buf *out;     /* for standard output; wiped, so that it may hold a key */

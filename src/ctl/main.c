@@ -207,8 +207,8 @@ main(int argc, char *argv[])
 {
 	struct options o;
 	struct buf out, why;
-	struct ctl ctl = {.options = &o, .out = &out, .why = &why};
-	int status;
+	int exit_status = EXIT_DONE, status;
+	struct ctl ctl = {.options = &o, .out = &out, .why = &why, .exit_status = &exit_status};
 
 	log_setup("sigsentryctl", LOG_LEVEL_WARN);
 	mem_harden();
@@ -217,6 +217,8 @@ main(int argc, char *argv[])
 	if ((ctl.arena = arena_new()) == NULL)
 		fatal("no memory");
 	status = finish(serve(&ctl, &o, argc, argv), &out, &why);
+	if (status == EXIT_DONE)
+		status = exit_status;
 	buf_clear(&out);
 	buf_clear(&why);
 	arena_free(ctl.arena);

@@ -182,6 +182,26 @@ convert_since(struct arena *a, struct slice text, struct slice *out, const char 
 	return (moment(a, text, -1, &at_ms, out));
 }
 
+static enum err
+convert_until(struct arena *a, struct slice text, struct slice *out, const char **why)
+{
+	return (convert_since(a, text, out, why));
+}
+
+static const char *const statuses[] = {"pending", "sending", "delivered", "failed", "cancelled"};
+
+#define NSTATUSES (sizeof(statuses) / sizeof(statuses[0]))
+
+static enum err
+convert_status(struct arena *a, struct slice text, struct slice *out, const char **why)
+{
+	(void)a;
+	*why = "must be pending, sending, delivered, failed or cancelled; repeat the option for "
+	       "several";
+	*out = text;
+	return (is_word(text, statuses, NSTATUSES) ? ERR_OK : ERR_INVALID);
+}
+
 /* Credentials on a command line would stand in everybody's list of processes. */
 static enum err
 convert_file(struct arena *a, struct slice text, struct slice *out, const char **why)
@@ -221,6 +241,12 @@ const struct option_row option_rows[OPTION__MAX] = {
 	[OPTION_LIMIT]      = {"limit",     0,   false, "N",         "how many rows at the most, the newest; 100 without it", convert_count, NULL, 0},
 	[OPTION_SINCE]      = {"since",     0,   false, "WHEN",      "nothing older: 2030-01-31T12:00:00Z, or 7d for seven days back", convert_since, NULL, 0},
 	[OPTION_STATUS]     = {"status",    0,   false, NULL,        "change nothing; list the schema files and what became of each", NULL, NULL, 0},
+	[OPTION_DELIVERY_STATUS] = {"status", 0, true,  "WORD",      "pending, sending, delivered, failed or cancelled; repeat it for several", convert_status, statuses, NSTATUSES},
+	[OPTION_CHANNEL]    = {"channel",   0,   false, "CHANNEL",   "id of the channel", convert_uuid, NULL, 0},
+	[OPTION_DELIVERY]   = {"delivery",  0,   true,  "DELIVERY",  "id of a delivery", convert_uuid, NULL, 0},
+	[OPTION_UNTIL]      = {"until",     0,   false, "WHEN",      "nothing newer, as --since; now without it", convert_until, NULL, 0},
+	[OPTION_FILE]       = {"file",      0,   false, "FILE",      "file with the event, a JSON object as in the API; - is standard input", NULL, NULL, 0},
+	[OPTION_NAGIOS]     = {"nagios",    0,   false, NULL,        "one line with performance data; exit status 0 OK, 1 WARNING, 2 CRITICAL", NULL, NULL, 0},
 	[OPTION_ADMIN_USER] = {"admin-user", 0,  false, "ROLE",      "database role that may create roles and databases; postgres without it", convert_name, NULL, 0},
 	[OPTION_DRY_RUN]    = {"dry-run",   0,   false, NULL,        "change nothing; say what would be done", NULL, NULL, 0},
 	[OPTION_YES]        = {"yes",       0,   false, NULL,        "yes, delete it: there is no way back", NULL, NULL, 0},
@@ -235,6 +261,19 @@ split_value(struct slice *name)
 
 	(void)slice_split(&rest, '=', name);
 	return (rest);
+}
+
+enum option
+options_twin(enum option option)
+{
+	int i;
+
+	for (i = 0; i < OPTION__MAX; i++) {
+		if (i != (int)option &&
+		    slice_eq(slice_of(option_rows[i].name), slice_of(option_rows[option].name)))
+			return ((enum option)i);
+	}
+	return (OPTION__MAX);
 }
 
 enum err
@@ -254,8 +293,13 @@ options_find(struct slice arg, enum option *option, struct slice *value, struct 
 		names[i] = option_rows[i].name;
 		*option = (enum option)i;
 		if (is_long ? slice_eq(name, slice_of(names[i]))
-			    : arg.ptr[1] == option_rows[i].letter)
+			    : arg.ptr[1] == option_rows[i].letter) {
+			/* a value that is attached can only be meant for the twin that takes one */
+			if (value->ptr != NULL && option_rows[i].value == NULL &&
+			    options_twin(*option) != OPTION__MAX)
+				*option = options_twin(*option);
 			return (ERR_OK);
+		}
 	}
 	if (!is_long)
 		name = slice_make(arg.ptr + 1, 1);
@@ -292,6 +336,19 @@ options_set(
 	return (ERR_OK);
 }
 
+/* Is ${next} the value of the twin of ${option}, which itself takes none? */
+static bool
+is_for_twin(enum option option, const char *next)
+{
+	const enum option twin = options_twin(option);
+	const struct option_row *row;
+
+	if (twin == OPTION__MAX || next == NULL || option_rows[option].value != NULL)
+		return (false);
+	row = &option_rows[twin];
+	return (text_nearest(slice_of(next), row->words, row->nwords) != NULL);
+}
+
 /* Take the option ${arg}, and the argument behind it where it needs one. */
 static enum err
 take(struct options *o, struct arena *a, struct slice arg, const char *next, bool *used_next,
@@ -304,6 +361,8 @@ take(struct options *o, struct arena *a, struct slice arg, const char *next, boo
 	*used_next = false;
 	if ((e = options_find(arg, &option, &value, why)) != ERR_OK)
 		return (e);
+	if (value.ptr == NULL && is_for_twin(option, next))
+		option = options_twin(option);
 	if (option_rows[option].value == NULL && value.ptr != NULL) {
 		buf_printf(why, "--%s takes no value", option_rows[option].name);
 		return (ERR_INVALID);

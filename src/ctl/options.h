@@ -35,6 +35,12 @@ enum option {
 	OPTION_LIMIT,
 	OPTION_SINCE,
 	OPTION_STATUS,
+	OPTION_DELIVERY_STATUS, /* --status too, with a value: options_twin() */
+	OPTION_CHANNEL,
+	OPTION_DELIVERY,
+	OPTION_UNTIL,
+	OPTION_FILE,
+	OPTION_NAGIOS,
 	OPTION_ADMIN_USER,
 	OPTION_DRY_RUN,
 	OPTION_YES,
@@ -94,6 +100,14 @@ enum err options_set(struct options *o, struct arena *a, enum option option, str
  */
 enum err options_find(
     struct slice arg, enum option *option, struct slice *value, struct buf *why) MUST_CHECK;
+
+/**
+ * options_twin(option):
+ * The other option of the same name, which one command takes with a value and another one without;
+ * OPTION__MAX: there is none.  On a command line the word behind it tells which is meant: what is a
+ * word of the one's table, or nearly one, is its value.
+ */
+enum option options_twin(enum option option);
 
 /**
  * options_has(o, option), options_value(o, option):

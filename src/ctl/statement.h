@@ -22,4 +22,12 @@ enum err statement_change(const struct ctl *ctl) MUST_CHECK;
 enum err statement_call(const struct ctl *ctl, const struct db_query *query,
     const struct db_param *params, size_t nparams, struct db_rows **rows) MUST_CHECK;
 
+/**
+ * statement_refuse(word, why), statement_fault(ctl, e):
+ * Say in ${why} what the status ${word} of a function means; say in ${ctl}->why what ${e} means,
+ * from a call that may have changed something, and what to do.  Return ERR_DENIED, and ${e}.
+ */
+enum err statement_refuse(struct slice word, struct buf *why) MUST_CHECK;
+enum err statement_fault(const struct ctl *ctl, enum err e) MUST_CHECK;
+
 #endif

@@ -1,0 +1,2 @@
+-- $1 deliveries.
+SELECT "id", status FROM admin.delivery_retry($1::uuid[])
