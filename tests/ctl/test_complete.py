@@ -33,7 +33,7 @@ def options_of(command):
     """The options that the help of a command shows, and the words that it takes instead of one."""
     lines = plain(*command.split(), "--help").splitlines()
     usage = lines[0].split("sigsentryctl " + command, 1)[1]
-    return set(re.findall(r"--[a-z-]+", usage)), len(re.findall(r"^ [A-Z]+", usage))
+    return set(re.findall(r"--[a-z-]+", usage)), len(re.findall(r"^ \[?[A-Z]+", usage))
 
 
 def test_commands_are_those_of_the_help():

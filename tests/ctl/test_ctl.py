@@ -152,7 +152,7 @@ WANTED = [
     "setup", "migrate", "check", "tenant create", "tenant list", "tenant set-plan", "tenant rename", "tenant suspend",
     "tenant resume", "tenant delete", "project create", "project list", "project rename", "project delete",
     "apikey create", "apikey list", "apikey revoke", "plan list", "plan set", "channel list", "channel create",
-    "keyring generate", "keyring list", "audit",
+    "keyring generate", "keyring list", "publish", "delivery list", "delivery retry", "status", "audit",
 ]
 
 
