@@ -14,7 +14,7 @@ AS $$
 	SELECT (SELECT max(m.version) FROM sigsentry.migration m),
 	       NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off',
 	       sigsentry.queue_overdue(),
-	       greatest(date_part('epoch', now() - c.beat_at), 0)::integer,
+	       CASE WHEN c.beat_at IS NOT NULL THEN greatest(date_part('epoch', now() - c.beat_at), 0)::integer END,
 	       coalesce(c.is_alive, false),
 	       (SELECT t.type FROM sigsentry.tally_attempt t
 	         WHERE t.outcome = 'local' AND t.last_at > now() - interval '90 seconds'

@@ -27,20 +27,32 @@ SET enable_seqscan = off
 AS $$
 #variable_conflict use_column
 DECLARE
+	v_tenants uuid[];
+	v_channels uuid[];
+	v_due timestamptz[];
+	v_failing boolean[];
 	v_rows sigsentry.queue[];
 	v_first uuid;
 	v_last uuid;
 BEGIN
 	PERFORM sigsentry.queue_wake(2 * p_free + 100);
 
-	WITH due AS MATERIALIZED (
-		SELECT * FROM (SELECT l.tenant_id, l.channel_id, l.due_at, l.is_failing FROM sigsentry.lane l
+	-- In a statement of its own: the next one then sees all that became ready before the lanes were held.
+	SELECT array_agg(d.tenant_id), array_agg(d.channel_id), array_agg(d.due_at), array_agg(d.is_failing)
+	  INTO v_tenants, v_channels, v_due, v_failing
+	  FROM (SELECT * FROM (SELECT l.tenant_id, l.channel_id, l.due_at, l.is_failing FROM sigsentry.lane l
 		                WHERE NOT l.is_failing AND l.due_at <= now() AND l.due_at < 'infinity'
 		                ORDER BY l.due_at LIMIT p_free FOR UPDATE SKIP LOCKED) well
 		 UNION ALL
 		SELECT * FROM (SELECT l.tenant_id, l.channel_id, l.due_at, l.is_failing FROM sigsentry.lane l
 		                WHERE l.is_failing AND l.due_at <= now() AND l.due_at < 'infinity'
-		                ORDER BY l.due_at LIMIT least(p_free, p_failing) FOR UPDATE SKIP LOCKED) ill
+		                ORDER BY l.due_at LIMIT least(p_free, p_failing) FOR UPDATE SKIP LOCKED) ill) d;
+	IF v_channels IS NULL THEN
+		RETURN;
+	END IF;
+
+	WITH due AS MATERIALIZED (
+		SELECT * FROM unnest(v_tenants, v_channels, v_due, v_failing) AS d (tenant_id, channel_id, due_at, is_failing)
 	), room AS MATERIALIZED (
 		SELECT d.tenant_id, d.channel_id, d.due_at, d.is_failing, s.gap_ms, c.is_active, t.suspended_at,
 		       p_mail_cap > 0 AND c.type = 'email' AND coalesce(m.sent, 0) >= p_mail_cap AS is_full,
@@ -107,8 +119,9 @@ BEGIN
 		                     WHEN r.is_full THEN date_trunc('day', now(), 'UTC') + interval '1 day'
 		                     WHEN r.gap_ms > 0 AND n.n > 0 THEN now() + make_interval(secs => r.gap_ms / 1000.0)
 		                     WHEN coalesce(n.n, 0) >= r.room THEN 'infinity'
-		                     WHEN (SELECT count(*) FROM chosen) >= p_free
-		                       OR r.is_failing AND (SELECT count(*) FROM chosen h WHERE h.is_failing) >= p_failing THEN l.due_at
+		                     WHEN EXISTS (SELECT 1 FROM sigsentry.queue q
+		                                   WHERE q.channel_id = r.channel_id AND q.wake_at IS NULL AND (r.is_active OR q.is_test)
+		                                  OFFSET coalesce(n.n, 0)) THEN l.due_at
 		                     ELSE 'infinity' END
 		  FROM room r
 		  LEFT JOIN counted n ON n.channel_id = r.channel_id

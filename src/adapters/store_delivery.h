@@ -49,11 +49,11 @@ struct store_again {
 
 /**
  * store_delivery_retry_many(db, who, channel, again, deadline_ms, out, queued):
- * Put a batch of them into the queue again; how many, to ${queued}.  Makes ${again} the next batch's;
- * without `has_after` there is none.
+ * Put a batch of them into the queue again; how many, to ${queued}.  Makes ${again} the next
+ * batch's; without `has_after` there is none.
  */
 enum err store_delivery_retry_many(struct db *db, const struct store_caller *who,
-    const struct uuid *channel, struct store_again *again, int64_t deadline_ms,
-    struct ruling *out, int64_t *queued) MUST_CHECK;
+    const struct uuid *channel, struct store_again *again, int64_t deadline_ms, struct ruling *out,
+    int64_t *queued) MUST_CHECK;
 
 #endif

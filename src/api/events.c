@@ -84,8 +84,8 @@ visit_inner(void *ctx, struct slice name, struct json *value)
 	return (true);
 }
 
-/* Hand on the issues from ${i} on that lie in the same object as it, in the order of its members: of rootCause, or of
- * an element of a list. */
+/* Hand on the issues from ${i} on that lie in the same object as it, in the order of its members:
+ * of rootCause, or of an element of a list. */
 static void
 hand_on_object(struct sorting *s, struct slice name, size_t i)
 {

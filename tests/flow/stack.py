@@ -612,6 +612,28 @@ def settled_workers(n=4, timeout=10, without=()):
     return wait_for(look, timeout)
 
 
+def calm():
+    """What other tests left in the queue does not turn /readyz red: nothing waits, and no fault of our own is remembered."""
+    sql("DELETE FROM sigsentry.queue WHERE claim_id IS NULL")
+    sql("UPDATE sigsentry.tally_attempt SET last_at = now() - interval '1 hour' WHERE outcome = 'local'")
+
+
+@contextlib.contextmanager
+def courier_stopped():
+    """The stack's courier stands still, its heart as if it had beaten just now; afterwards it beats at once."""
+    pid = pids_of("SIGSENTRY_COURIER_PIDS")[0]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        calm()
+        sql("UPDATE sigsentry.courier SET beat_at = now()")
+        yield
+    finally:
+        calm()
+        os.kill(pid, signal.SIGCONT)
+        os.kill(pid, signal.SIGHUP)
+        assert wait_for(lambda: sql("SELECT FROM sigsentry.courier WHERE beat_at > now() - interval '2 seconds'"), 10)
+
+
 @contextlib.contextmanager
 def pool_away(stale=False):
     """Nobody listens where nginx looks for the pool: the socket's file is gone, or ${stale}, left by a dead one."""

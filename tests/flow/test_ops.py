@@ -5,12 +5,15 @@ reads why.  /metrics: counts of all workers that survive any of them, in the tex
 no look at a table which grows.
 """
 
+import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import threading
 import time
+import uuid
 
 import psycopg2
 import pytest
@@ -65,6 +68,11 @@ def grown(before, after):
 
 def gauges(samples, name, label):
     return {dict(labels)[label]: value for (n, labels), value in samples.items() if n == name}
+
+
+@pytest.fixture(autouse=True)
+def calm():
+    stack.calm()
 
 
 # Alive and ready -----------------------------------------------------------------------------------------
@@ -179,6 +187,87 @@ def test_read_only():
     # workers that keep their sessions find a new one by themselves
     for _ in range(8):
         assert ask("/readyz").status == 200
+
+
+NIL = "00000000-0000-0000-0000-000000000000"
+
+
+def beaten(seconds):
+    """Every courier's heart has beaten so long ago; each has a lease of 60 s."""
+    stack.sql("UPDATE sigsentry.courier SET lease_s = 60, beat_at = now() - make_interval(secs => %s)", seconds)
+
+
+def test_no_courier_alive():
+    """Accepting what nobody delivers is not being well.  Three leases of grace, so that a restart is no alarm."""
+    with stack.courier_stopped():
+        beaten(170)
+        assert ask("/readyz").status == 200
+        beaten(181)
+        told("No courier is alive", "heard of 18", "Start sigsentry-courier")
+        stack.sql("DELETE FROM sigsentry.courier")
+        told("No courier has worked on this database", "Start sigsentry-courier")
+    assert ask("/readyz").status == 200
+
+
+@pytest.fixture
+def waiting():
+    """A courier that stands still, and a delivery that nobody takes: what says which it is in SQL."""
+    place = stack.Place("enterprise")
+    with stack.courier_stopped():
+        with Client(place.key) as c:
+            created(c.post(channel(type="webhook", credentials={"url": "https://example.com/x"})))
+        stack.sql("SELECT sigsentry.publish(%s, %s)", place.project,
+                  json.dumps({"event": "ops.test", "severity": "critical", "summary": "s"}))
+        yield "tenant_id = '%s'" % place.tenant
+    stack.ctl("tenant", "delete", place.tenant, "--yes")
+
+
+def test_overdue(waiting):
+    """By the clock of whatever could go: new ones, those whose pause or lease is over, and those whose lane is free."""
+    def put(columns):
+        stack.sql("UPDATE sigsentry.queue SET " + columns + " WHERE " + waiting)
+
+    assert ask("/readyz").status == 200
+    put("created_at = now() - interval '305 seconds'")
+    told("has waited for 30", "the 300 s of ready_oldest_due_s", "sigsentryctl status")
+    put("wake_at = now() + interval '1 hour'")
+    assert ask("/readyz").status == 200  # its pause is not over
+    put("wake_at = now() - interval '400 seconds'")
+    told("has waited for 40")
+    put("claim_id = sigsentry.uuid_v7()")
+    told("has waited for 40")  # its courier has lost it
+    put("wake_at = NULL, claim_id = NULL")
+    for failing in (False, True):
+        stack.sql("INSERT INTO sigsentry.lane (tenant_id, channel_id, due_at, is_failing) SELECT tenant_id, channel_id,"
+                  " now() - interval '500 seconds', %s FROM sigsentry.queue WHERE " + waiting +
+                  " ON CONFLICT ON CONSTRAINT lane_pkey DO UPDATE SET due_at = excluded.due_at, is_failing = excluded.is_failing",
+                  failing)
+        told("has waited for 50")
+    for later in ("now() + interval '1 second'", "'infinity'"):  # its pace, or as many as may are under way
+        stack.sql("UPDATE sigsentry.lane SET due_at = " + later + " WHERE " + waiting)
+        assert ask("/readyz").status == 200
+
+
+def test_the_limit_of_overdue(waiting, pools):  # noqa: F811
+    stack.sql("UPDATE sigsentry.queue SET created_at = now() - interval '1 hour' WHERE " + waiting)
+    for limit, status in ((0, 200), (3500, 503), (4000, 200)):
+        pool = pools("ready_oldest_due_s=%d" % limit, workers=1).ready(1)
+        assert pool.send("GET", "/readyz", None).status == status
+        stack.end_process(pool.process)
+
+
+def test_a_fault_of_our_own():
+    """A relay that is down uses up no attempt, and so must be seen here (contract §5)."""
+    put = "INSERT INTO sigsentry.tally_attempt VALUES (%s, 'email', 'local', 1, now() - make_interval(secs => %s))"
+    mine = str(uuid.uuid4())
+    try:
+        stack.sql(put, mine, 80)
+        told("type email", "a fault on our side", "delivery list")
+        stack.sql("DELETE FROM sigsentry.tally_attempt WHERE courier_id = %s", mine)
+        stack.sql(put, mine, 91)
+        assert ask("/readyz").status == 200
+    finally:
+        stack.sql("DELETE FROM sigsentry.tally_attempt WHERE courier_id = %s", mine)
 
 
 def test_database_hangs(pools):  # noqa: F811
@@ -344,6 +433,61 @@ def test_channels_by_type():
     samples = scrape()
     assert gauges(samples, "sigsentry_channels", "type") == before
     assert abs(samples[("sigsentry_counted_timestamp_seconds", ())] - time.time()) < 5
+
+
+def record(outcome, wait_ms=None, courier=None, stale=False, times=1):
+    """What a courier does with what waits: claims it, and writes down how it ended."""
+    claim = str(uuid.uuid4())
+    rows = stack.sql("SELECT * FROM courier.claim(%s, 100, 100, 60, '{webhook,slack}', '{8,8}', '{0,0}')", claim)
+    assert rows
+    for _ in range(times):
+        for r in rows:
+            stack.sql("SELECT courier.record(ARRAY[%s::uuid], ARRAY[%s::uuid], ARRAY[%s::uuid], ARRAY[%s], ARRAY[%s::bigint],"
+                      " '{0}', '{0}', '{5}', '{200}', '{null}', '{null}', '{null}', 0, %s)", r["tenant_id"], r["id"],
+                      str(uuid.uuid4()) if stale else claim, outcome, wait_ms, courier or NIL)
+
+
+def attempts(samples):
+    return {(dict(labels)["type"], dict(labels)["outcome"]): v for (name, labels), v in samples.items()
+            if name == "sigsentry_attempts_total"}
+
+
+def histogram(samples):
+    """The buckets as {bound: count}, how many, and how long."""
+    buckets = {float(dict(labels)["le"]): v for (name, labels), v in samples.items() if name == "sigsentry_delivery_seconds_bucket"}
+    assert list(buckets) == sorted(buckets) and list(buckets.values()) == sorted(buckets.values())
+    count, total = (samples[("sigsentry_delivery_seconds_" + n, ())] for n in ("count", "sum"))
+    assert buckets[float("inf")] == count
+    return buckets, count, total
+
+
+def test_attempts_and_how_long_deliveries_took(waiting):
+    """Each attempt once, of whichever courier; a repeated record, or one with a stale claim, is none."""
+    before = scrape()
+    assert len(attempts(before)) == 6 * 5  # none is absent
+    mine = str(uuid.uuid4())
+    record("retry", 0, mine)
+    record("ok", stale=True, courier=mine)
+    assert grown(attempts(before), attempts(scrape())) == {("webhook", "retry"): 1}
+    assert histogram(scrape()) == histogram(before)
+    stack.sql("UPDATE sigsentry.queue SET claim_id = NULL, wake_at = now(), created_at = now() - interval '3 seconds' WHERE " + waiting)
+    record("ok", courier=mine, times=2)
+    samples = scrape()
+    assert grown(attempts(before), attempts(samples)) == {("webhook", "retry"): 1, ("webhook", "ok"): 1}
+    (b0, n0, s0), (b1, n1, s1) = histogram(before), histogram(samples)
+    assert n1 == n0 + 1 and 3 <= s1 - s0 < 5 and set(grown(b0, b1)) == {b for b in b1 if b >= 5}
+    # a courier that is gone leaves its counts behind
+    stack.sql("INSERT INTO sigsentry.courier VALUES (%s, 'gone', '0', '{}', now(), now() - interval '25 hours', 60, 0)", mine)
+    stack.sql("SELECT sigsentry.tally_fold(interval '1 day')")
+    assert not stack.sql("SELECT FROM sigsentry.tally_attempt WHERE courier_id = %s", mine)
+    assert not stack.sql("SELECT FROM sigsentry.tally_delivery WHERE courier_id = %s", mine)
+    after = scrape()
+    assert attempts(after) == attempts(samples) and histogram(after)[:2] == histogram(samples)[:2]
+
+
+def test_each_family_has_its_help():
+    reply = ask("/metrics").body.decode()
+    assert set(re.findall(r"(?m)^# HELP (\S+)", reply)) == set(re.findall(r"(?m)^# TYPE (\S+)", reply))
 
 
 def test_a_courier_counts_when_it_starts(tmp_path):

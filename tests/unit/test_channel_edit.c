@@ -14,7 +14,7 @@ static const struct credentials_policy policy; /* nothing opened, nothing added 
 	"\"severityThreshold\":\"high\",\"isActive\":false,\"disabledReason\":{\"code\":\"gone\"," \
 	"\"message\":\"m\",\"at\":\"2026-01-01T00:00:00.000Z\"},\"scope\":\"project\","            \
 	"\"destination\":\"example.com\",\"failingSince\":\"2026-01-01T00:00:00.000Z\","           \
-	"\"createdAt\":\"2026-01-01T00:00:00.000Z\","                                             \
+	"\"createdAt\":\"2026-01-01T00:00:00.000Z\","                                              \
 	"\"updatedAt\":\"2026-01-02T00:00:00.000Z\"}"
 
 /* All that one body comes to. */
