@@ -26,6 +26,20 @@ BEGIN
 	v_before := v_before || jsonb_build_object(
 		'channels', (SELECT count(*) FROM sigsentry.channel c WHERE c.tenant_id = v_tenant AND c.project_id = p_project),
 		'apikeys', (SELECT count(*) FROM sigsentry.api_key k WHERE k.tenant_id = v_tenant AND k.project_id = p_project));
+	-- What waits for its channels goes, and then their history (courier.housekeep); rows are locked in the couriers' order.
+	PERFORM 1 FROM sigsentry.lane l
+	  JOIN sigsentry.channel c ON c.tenant_id = l.tenant_id AND c.id = l.channel_id
+	 WHERE l.tenant_id = v_tenant AND c.project_id = p_project
+	 ORDER BY l.channel_id
+	   FOR UPDATE OF l;
+	DELETE FROM sigsentry.queue q
+	 WHERE q.tenant_id = v_tenant
+	   AND q.id = ANY (ARRAY (SELECT o.id FROM sigsentry.queue o
+	                            JOIN sigsentry.channel c ON c.tenant_id = o.tenant_id AND c.id = o.channel_id
+	                           WHERE o.tenant_id = v_tenant AND c.project_id = p_project FOR UPDATE OF o SKIP LOCKED));
+	INSERT INTO sigsentry.gone_channel (tenant_id, channel_id)
+	SELECT c.tenant_id, c.id FROM sigsentry.channel c WHERE c.tenant_id = v_tenant AND c.project_id = p_project
+	    ON CONFLICT DO NOTHING;
 	DELETE FROM sigsentry.project p WHERE p.tenant_id = v_tenant AND p.id = p_project;
 	PERFORM sigsentry.audit_by_user(p_actor, v_tenant, 'project.delete', p_project::text, v_before, NULL);
 	status := 'ok';

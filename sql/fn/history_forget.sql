@@ -1,4 +1,4 @@
--- sigsentry.history_forget: delete the history of deleted channels.
+-- sigsentry.history_forget: delete the history of deleted channels, and what is left of theirs in the queue.
 -- p_batch  deliveries at the most
 -- Returns whether there is more to delete now.
 -- Tables: writes gone_channel, delivery, attempt, queue.
@@ -16,6 +16,12 @@ DECLARE
 	v_left integer := p_batch;
 BEGIN
 	FOR v_gone IN SELECT g.* FROM sigsentry.gone_channel g ORDER BY g.gone_at LOOP
+		-- What a courier had locked, and then did not take; what is under way ends with its lease.
+		DELETE FROM sigsentry.queue q
+		 WHERE q.tenant_id = v_gone.tenant_id
+		   AND q.id = ANY (ARRAY (SELECT o.id FROM sigsentry.queue o
+		                           WHERE o.tenant_id = v_gone.tenant_id AND o.channel_id = v_gone.channel_id AND o.claim_id IS NULL
+		                             FOR UPDATE SKIP LOCKED));
 		v_ids := ARRAY (SELECT d.id FROM sigsentry.delivery d
 		                 WHERE d.tenant_id = v_gone.tenant_id AND d.channel_id = v_gone.channel_id
 		                 ORDER BY d.id LIMIT v_left);

@@ -4,12 +4,17 @@
 -- Returns nothing.
 -- Tables: reads channel; writes queue, lane.
 -- Role: none; courier.claim calls it.
--- Lanes are written in the order of their keys, so that two couriers never wait for each other in a circle.
+-- Lanes are written in the order of their keys, so that two couriers never wait for each other in a circle; a new one only
+-- while its channel is held, so that no DELETE comes between.
 CREATE OR REPLACE FUNCTION sigsentry.queue_wake(p_limit integer) RETURNS void
-LANGUAGE sql VOLATILE SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 AS $$
+DECLARE
+	v_tenants uuid[];
+	v_channels uuid[];
+BEGIN
 	WITH awake AS MATERIALIZED (
 		SELECT q.ctid, c.id IS NULL AS is_lost
 		  FROM sigsentry.queue q
@@ -27,11 +32,32 @@ AS $$
 		 WHERE q.ctid = ANY (ARRAY (SELECT a.ctid FROM awake a WHERE NOT a.is_lost))
 		RETURNING q.tenant_id, q.channel_id
 	)
+	SELECT array_agg(d.tenant_id), array_agg(d.channel_id)
+	  INTO v_tenants, v_channels
+	  FROM (SELECT DISTINCT r.tenant_id, r.channel_id FROM ready r) d;
+	IF v_channels IS NULL THEN
+		RETURN;
+	END IF;
+
+	-- A claim that holds a lane does not see these, and may put it to sleep: it is waited for, and then seen.
+	PERFORM 1
+	  FROM unnest(v_tenants, v_channels) AS n (tenant_id, channel_id)
+	  JOIN sigsentry.lane l ON l.tenant_id = n.tenant_id AND l.channel_id = n.channel_id
+	 ORDER BY l.tenant_id, l.channel_id
+	   FOR UPDATE OF l;
+	UPDATE sigsentry.lane AS l
+	   SET due_at = greatest(now(), l.pause_until)
+	  FROM unnest(v_tenants, v_channels) AS n (tenant_id, channel_id)
+	 WHERE l.tenant_id = n.tenant_id AND l.channel_id = n.channel_id AND l.due_at > greatest(now(), l.pause_until);
+
 	INSERT INTO sigsentry.lane AS l (tenant_id, channel_id, due_at)
-	SELECT DISTINCT r.tenant_id, r.channel_id, now()
-	  FROM ready r
-	 ORDER BY 1, 2
+	SELECT c.tenant_id, c.id, now()
+	  FROM unnest(v_tenants, v_channels) AS n (tenant_id, channel_id)
+	  JOIN sigsentry.channel c ON c.tenant_id = n.tenant_id AND c.id = n.channel_id
+	 WHERE NOT EXISTS (SELECT 1 FROM sigsentry.lane l WHERE l.tenant_id = n.tenant_id AND l.channel_id = n.channel_id)
+	 ORDER BY c.tenant_id, c.id
+	   FOR KEY SHARE OF c
 	    ON CONFLICT ON CONSTRAINT lane_pkey DO UPDATE
-	   SET due_at = least(l.due_at, greatest(excluded.due_at, l.pause_until))
-	 WHERE l.due_at > greatest(excluded.due_at, l.pause_until)
+	   SET due_at = least(l.due_at, greatest(excluded.due_at, l.pause_until));
+END
 $$;

@@ -1,0 +1,675 @@
+"""Goal: the queue keeps contract §5's promises whatever couriers do: nothing is lost, nothing leaves twice, the gravest goes first.
+
+Most tests are one transaction that is never committed, with a queue that holds nothing else: no courier sees it.  Where sessions
+must meet, the stack's courier stands still.
+"""
+import json
+import os
+import pathlib
+import signal
+import time
+import uuid
+
+import psycopg2
+import pytest
+from psycopg2 import errors
+
+import runenv
+from conftest import Database, at_once, call, delete, get, query, until, update
+
+TYPES = ["slack", "teams", "discord", "google_chat", "webhook", "email"]
+ALL = ["config:read", "config:write", "analysis:create"]
+
+
+def event(**changes):
+    body = {"event": "x.y", "severity": "high", "summary": "s"}
+    body.update(changes)
+    return json.dumps({k: v for k, v in body.items() if v is not None})
+
+
+class Queue(Database):
+    """A session that plays producer, courier and admin."""
+
+    def home(self, n=1, plan="enterprise", **columns):
+        """A tenant, a project, and ${n} channels."""
+        tenant = self.tenant(plan)
+        project = self.project(tenant)
+        return tenant, project, [self.channel(tenant, project, **columns) for _ in range(n)]
+
+    def channel(self, tenant, project, kind="webhook", threshold=3):
+        new = uuid.uuid4()
+        self.rows("INSERT INTO sigsentry.channel (tenant_id, id, project_id, type, name, severity_threshold, destination)"
+                  " VALUES (%s, %s, %s, %s, 'n', %s, 'd')", tenant, new, project, kind, threshold)
+        return new
+
+    def publish(self, project, **changes):
+        row = self.row("SELECT * FROM sigsentry.publish(%s, %s::jsonb)", project, event(**changes))
+        return row["id"], row["deliveries"]
+
+    def of(self, event_id):
+        """The event's deliveries."""
+        return [r["id"] for r in self.rows("SELECT id FROM sigsentry.delivery_all WHERE event_id = %s ORDER BY id", event_id)]
+
+    def delivery(self, project, **changes):
+        found = self.of(self.publish(project, **changes)[0])
+        assert len(found) == 1
+        return found[0]
+
+    def claim(self, free=100, failing=None, lease=60, flights=10, gap_ms=0):
+        mine = uuid.uuid4()
+        rows = self.rows(query("courier_claim"), mine, free, free if failing is None else failing, lease, TYPES, [flights] * 6, [gap_ms] * 6)
+        return [dict(r, claim=mine) for r in rows]
+
+    def record(self, rows, outcome="ok", wait_ms=None, error="no", pause_ms=0, disable_s=432000, code=500):
+        n = len(rows)
+        outcomes = outcome if isinstance(outcome, list) else [outcome] * n
+        return self.value(
+            query("courier_record"), [r["tenant_id"] for r in rows], [r["id"] for r in rows], [r["claim"] for r in rows], outcomes,
+            [wait_ms] * n, [pause_ms] * n, [1764000000000] * n, [5] * n, [code] * n, [error] * n, [None] * n, [None] * n, disable_s)
+
+    def status(self, delivery):
+        return self.value("SELECT status FROM sigsentry.delivery_all WHERE id = %s", delivery)
+
+    def lane(self, channel):
+        return self.row("SELECT * FROM sigsentry.lane WHERE channel_id = %s", channel)
+
+    def shift(self, seconds):
+        """So much time goes by, for all that waits."""
+        self.rows("UPDATE sigsentry.queue SET wake_at = wake_at - make_interval(secs => %s) WHERE wake_at > '-infinity'", seconds)
+        self.rows("UPDATE sigsentry.lane SET due_at = due_at - make_interval(secs => %s) WHERE due_at < 'infinity'", seconds)
+        self.rows("UPDATE sigsentry.lane SET pause_until = pause_until - make_interval(secs => %s) WHERE pause_until > '-infinity'", seconds)
+
+    def notices(self, tenant):
+        return [(r["name"], r["channel"], r["deliveries"]) for r in self.rows(
+            "SELECT name, payload ->> 'channelId' AS channel, deliveries FROM sigsentry.event"
+            " WHERE tenant_id = %s AND name LIKE 'channel.%%' ORDER BY id", tenant)]
+
+
+@pytest.fixture
+def still():
+    """The stack's courier stands still, in no transaction."""
+    path = pathlib.Path(runenv.ENV["SIGSENTRY_COURIER_PIDS"])
+    pids = [int(w) for w in path.read_text().split()] if path.exists() else []
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    yield
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+
+
+@pytest.fixture
+def q(session, still):
+    """One transaction with an empty queue."""
+    q = Queue(session(autocommit=False))
+    q.rows("DELETE FROM sigsentry.queue")
+    q.rows("UPDATE sigsentry.lane SET due_at = 'infinity'")
+    return q
+
+
+@pytest.fixture
+def live(session, still):
+    """Committed at once; what is left in the queue of others goes first."""
+    live = Queue(session())
+    live.rows("DELETE FROM sigsentry.queue")
+    yield live
+    live.rows("DELETE FROM sigsentry.queue")
+
+
+# ---- publish -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_in_the_producers_own_transaction(live, session, end):
+    tenant, project, channels = live.home(3)
+    producer = Queue(session(autocommit=False))
+    new, n = producer.publish(project)
+    assert n == 3 and live.of(new) == [] and live.claim() == []
+    getattr(producer.conn, end)()
+    assert len(live.of(new)) == len(live.claim()) == (3 if end == "commit" else 0)
+    assert live.value("SELECT count(*) FROM sigsentry.event WHERE id = %s", new) == (1 if end == "commit" else 0)
+
+
+def test_in_a_savepoint(q):
+    tenant, project, _ = q.home()
+    q.rows("SAVEPOINT s")
+    lost, _ = q.publish(project)
+    q.rows("ROLLBACK TO s")
+    kept, _ = q.publish(project)
+    assert (q.of(lost), len(q.of(kept))) == ([], 1)
+
+
+def test_prepared(live, session):
+    if live.value("SHOW max_prepared_transactions") == "0":
+        pytest.skip("max_prepared_transactions is 0")
+    tenant, project, _ = live.home()
+    producer = Queue(session(autocommit=False))
+    new, _ = producer.publish(project)
+    producer.rows("PREPARE TRANSACTION 'queue-test'")
+    producer.conn.rollback()
+    assert live.of(new) == []
+    live.rows("COMMIT PREPARED 'queue-test'")
+    assert len(live.of(new)) == 1
+
+
+def test_bad_payloads(q):
+    tenant, project, _ = q.home()
+    for payload, want in [("{}", {("event", "required"), ("severity", "required"), ("summary", "required")}), ("[]", {("", "json")}),
+                          (None, {("", "json")}), (event(severity="no", tenantId=1), {("severity", "enum"), ("tenantId", "reserved")}),
+                          (event(event="channel.failing"), {("event", "reserved")})]:
+        q.rows("SAVEPOINT s")
+        with pytest.raises(errors.InvalidParameterValue) as e:
+            q.rows("SELECT * FROM sigsentry.publish(%s, %s::jsonb)", project, payload)
+        assert e.value.pgcode == "22023"
+        found = json.loads(e.value.diag.message_detail)["issues"]
+        assert {(i["path"], i["code"]) for i in found} == want and all(i["message"] for i in found)
+        q.rows("ROLLBACK TO s")
+    with pytest.raises(errors.InvalidParameterValue) as e:
+        q.publish(uuid.uuid4())
+    assert json.loads(e.value.diag.message_detail)["issues"][0]["path"] == "project_id"
+
+
+def test_a_producer_may_publish_and_nothing_else(q):
+    tenant, project, _ = q.home()
+    q.rows("SAVEPOINT s")
+    may = [r["name"] for r in q.rows(
+        "SELECT p.oid::regprocedure::text AS name FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
+        " WHERE n.nspname IN ('sigsentry', 'api', 'admin', 'courier') AND has_function_privilege('sigsentry_producer', p.oid, 'EXECUTE')")]
+    assert may == ["sigsentry.publish(uuid,jsonb)"]
+    assert q.rows("SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+                  " WHERE n.nspname IN ('sigsentry', 'api', 'admin', 'courier') AND c.relkind IN ('r', 'p', 'v', 'm')"
+                  " AND has_table_privilege('sigsentry_producer', c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')") == []
+    assert [q.value("SELECT has_schema_privilege('sigsentry_producer', %s, 'USAGE')", s) for s in ("sigsentry", "api", "admin", "courier")] == [
+        True, False, False, False]
+    role = q.row("SELECT * FROM pg_roles WHERE rolname = 'sigsentry_producer'")
+    assert not (role["rolcanlogin"] or role["rolsuper"] or role["rolcreaterole"] or role["rolcreatedb"] or role["rolbypassrls"])
+
+
+def test_fan_out_is_one_statement(q):
+    """Whatever the number of channels: one row of each written statement in pg_stat, no loop."""
+    tenant, project, _ = q.home(200)
+    before = q.row("SELECT n_tup_ins, idx_scan + seq_scan AS scans FROM pg_stat_xact_user_tables WHERE relname = 'queue'")
+    read = "SELECT coalesce(idx_scan, 0) + seq_scan AS n FROM pg_stat_xact_user_tables WHERE relid = 'sigsentry.channel'::regclass"
+    scans = q.value(read)
+    assert q.publish(project)[1] == 200
+    after = q.row("SELECT n_tup_ins, idx_scan + seq_scan AS scans FROM pg_stat_xact_user_tables WHERE relname = 'queue'")
+    assert after["n_tup_ins"] - before["n_tup_ins"] == 200 and after["scans"] == before["scans"]
+    assert q.value(read) - scans <= 2
+
+
+# ---- claim ---------------------------------------------------------------------------------------
+
+
+def test_what_a_claim_tells(q):
+    tenant, project, (channel,) = q.home()
+    q.rows("INSERT INTO sigsentry.credential (tenant_id, channel_id, field, sealed, previous_sealed, previous_until)"
+           " VALUES (%s, %s, 'url', '\\x01', NULL, NULL), (%s, %s, 'hmacSecret', '\\x02', '\\x03', now() + interval '1 hour')",
+           tenant, channel, tenant, channel)
+    new, _ = q.publish(project, n=1, createdAt="2026-01-02T03:04:05.678Z")
+    row, = q.claim()
+    assert (row["tenant_id"], [row["id"]], row["channel_id"], row["type"], row["attempts"], row["is_test"], row["event_id"],
+            row["project_id"], row["event_name"], row["severity"]) == (
+        tenant, q.of(new), channel, "webhook", 0, False, new, project, "x.y", 1)
+    assert json.loads(row["payload"])["n"] == 1 and row["occurred_at"] == 1767323045678
+    assert sorted(row["credentials"].split(",")) == ["hmacSecret:02:03", "url:01:"]
+    assert q.claim() == [] and q.status(row["id"]) == "sending"
+
+
+def test_the_gravest_first_then_the_oldest(q):
+    tenant, project, _ = q.home()
+    ids = {s: [q.delivery(project, severity=s) for _ in range(2)] for s in ("low", "critical", "medium", "high")}
+    got = []
+    for _ in range(8):
+        row, = q.claim(free=1)
+        got.append(row["id"])
+    assert got == [i for s in ("critical", "high", "medium", "low") for i in ids[s]]
+
+
+def test_in_flight_limit_of_a_channel(q):
+    tenant, project, _ = q.home()
+    for _ in range(5):
+        q.publish(project)
+    first = q.claim(flights=2)
+    assert len(first) == 2 and q.claim(flights=2) == []
+    q.record(first[:1])
+    assert len(q.claim(flights=2)) == 1 and q.claim(flights=2) == []
+    q.record(first[1:], "retry", wait_ms=60000)
+    assert len(q.claim(flights=2)) == 1
+
+
+def test_gap_between_two(q):
+    tenant, project, _ = q.home()
+    for _ in range(3):
+        q.publish(project)
+    rows = q.claim(gap_ms=1000)
+    assert len(rows) == 1 and q.claim(gap_ms=1000) == []
+    q.record(rows)
+    assert q.claim(gap_ms=1000) == []       # an outcome does not shorten it
+    q.shift(1)
+    assert len(q.claim(gap_ms=1000)) == 1
+
+
+def test_a_pause_that_was_asked_for(q):
+    tenant, project, _ = q.home()
+    for _ in range(3):
+        q.publish(project)
+    rows = q.claim(flights=1)
+    q.record(rows, "retry", wait_ms=30000, pause_ms=30000)
+    q.publish(project, severity="critical")
+    assert q.claim() == []
+    q.shift(30)
+    assert len(q.claim()) == 4
+
+
+def test_no_lane_sleeps_for_want_of_flights(q):
+    """Many channels, few free flights: each claim takes up where the last one ended."""
+    tenant, project, channels = q.home(20)
+    assert q.publish(project)[1] == 20
+    got = [r["id"] for _ in range(10) for r in q.claim(free=2)]
+    assert len(got) == len(set(got)) == 20
+
+
+def test_failing_channels_have_their_share(q):
+    tenant, project, channels = q.home(4)
+    q.publish(project)
+    rows = q.claim()
+    q.record([r for r in rows if r["channel_id"] in channels[:2]], "retry", wait_ms=0)
+    q.record([r for r in rows if r["channel_id"] in channels[2:]])
+    for _ in range(10):
+        q.publish(project)
+    ill = [r for r in q.claim(free=100, failing=3) if r["channel_id"] in channels[:2]]
+    assert len(ill) == 3
+    assert [r for r in q.claim(free=100, failing=0) if r["channel_id"] in channels[:2]] == []
+    rest = q.claim(free=100, failing=100)
+    assert len([r for r in rest if r["channel_id"] in channels[:2]]) == 17      # 2 x 10 in flight at the most
+
+
+def test_suspended_tenants_rest(q):
+    tenant, project, _ = q.home()
+    q.publish(project)
+    q.rows("UPDATE sigsentry.tenant SET suspended_at = now() WHERE id = %s", tenant)
+    assert q.claim() == []
+    q.rows("UPDATE sigsentry.tenant SET suspended_at = NULL WHERE id = %s", tenant)
+    assert q.claim() == []
+    q.shift(61)
+    assert len(q.claim()) == 1
+
+
+def test_an_inactive_channel_gets_tests_alone(q):
+    """What comes for it all the same (published while it was switched off) ends as cancelled."""
+    tenant, project, (channel,) = q.home()
+    digest, _ = q.key(tenant, project, permissions=ALL)
+    late = q.delivery(project)
+    q.rows("UPDATE sigsentry.channel SET is_active = false WHERE id = %s", channel)
+    test = q.value("SELECT sigsentry.uuid_v7()")
+    assert call(q.conn, "api_channel_test", digest, None, channel, test)["status"] == "ok"
+    assert [r["id"] for r in q.claim()] == [test]
+    assert q.status(late) == "cancelled"
+    assert q.publish(project)[1] == 0
+
+
+def test_leases(q):
+    """They expire, are claimed again, and can be renewed; a stale claim changes nothing."""
+    tenant, project, (channel,) = q.home()
+    new = q.delivery(project)
+    old, = q.claim(lease=60)
+    q.shift(59)
+    q.rows(query("courier_renew"), uuid.uuid4(), "c", "1", ["k"], 1, [old["tenant_id"]], [old["id"]], [old["claim"]], 60)
+    q.shift(59)
+    assert q.claim() == []
+    q.shift(2)
+    again, = q.claim()
+    assert again["id"] == new and again["claim"] != old["claim"]
+    q.rows(query("courier_renew"), uuid.uuid4(), "c", "1", ["k"], 1, [old["tenant_id"]], [old["id"]], [old["claim"]], 3600)
+    for outcome in ("ok", "retry", "refused", "gone", "local"):
+        assert q.record([old], outcome) == 0
+    assert q.status(new) == "sending" and q.value("SELECT is_active FROM sigsentry.channel WHERE id = %s", channel)
+    assert q.rows("SELECT 1 FROM sigsentry.attempt WHERE delivery_id = %s", new) == []
+    q.shift(61)
+    assert len(q.claim()) == 1
+
+
+def test_eight_couriers_never_take_one_twice(live, session):
+    tenant, project, channels = live.home(40)
+    for _ in range(100):
+        live.publish(project)
+    conns = [Queue(session("sigsentry_courier")) for _ in range(8)]
+
+    def work(conn):
+        got, empty = [], 0
+        while empty < 30:
+            rows = conn.claim(free=50)
+            got += [r["id"] for r in rows]
+            empty = 0 if rows else empty + 1
+            if rows:
+                assert conn.record(rows, ["ok" if i % 7 else "refused" for i in range(len(rows))]) == len(rows)
+            else:
+                time.sleep(0.01)
+        return got
+
+    answers = at_once(conns, work)
+    assert all(isinstance(a, list) for a in answers), answers
+    got = [i for a in answers for i in a]
+    # the failures have made notices, too
+    first = {r["id"] for r in live.rows("SELECT d.id FROM sigsentry.delivery d JOIN sigsentry.event e ON e.id = d.event_id"
+                                        " WHERE d.tenant_id = %s AND e.name = 'x.y'", tenant)}
+    assert len(got) == len(set(got)) and len(first) == 4000 and first <= set(got)
+    assert live.value("SELECT count(*) FROM sigsentry.queue WHERE tenant_id = %s", tenant) == 0
+    assert live.value("SELECT count(*) FROM sigsentry.attempt WHERE tenant_id = %s", tenant) == len(got)
+
+
+# ---- record --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("outcome,wait,status,attempts", [
+    ("ok", None, "delivered", 1), ("retry", 1000, "pending", 1), ("retry", None, "failed", 1), ("refused", None, "failed", 1),
+    ("gone", None, "failed", 1), ("local", 60000, "pending", 0)])
+def test_outcomes(q, outcome, wait, status, attempts):
+    tenant, project, (channel,) = q.home()
+    new = q.delivery(project)
+    rows = q.claim()
+    assert q.record(rows, outcome, wait_ms=wait) == 1
+    row = q.row("SELECT * FROM sigsentry.delivery_all WHERE id = %s", new)
+    assert (row["status"], row["attempts"], row["last_status_code"]) == (status, attempts, 500)
+    assert (row["next_at"] is not None, row["finished_at"] is not None) == (status == "pending", status != "pending")
+    assert [(a["number"], a["outcome"]) for a in q.rows("SELECT * FROM sigsentry.attempt WHERE delivery_id = %s", new)] == [(1, outcome)]
+    lane = q.lane(channel)
+    assert (lane["failing_since"] is not None) == lane["is_failing"] == (outcome in ("retry", "refused", "gone"))
+    assert (lane["last_delivered_at"] is not None) == (outcome == "ok")
+    assert q.record(rows, outcome) == 0        # once
+    if wait:
+        assert q.claim() == []
+        q.shift(wait / 1000)
+        again, = q.claim()
+        assert again["attempts"] == attempts
+        q.record([again])
+        assert [a["number"] for a in q.rows("SELECT number FROM sigsentry.attempt WHERE delivery_id = %s ORDER BY 1", new)] == [1, 2]
+
+
+def test_gone_switches_off(q):
+    tenant, project, (channel, other) = q.home(2)
+    for _ in range(3):
+        q.publish(project)
+    rows = q.claim(flights=1)
+    mine = [r for r in rows if r["channel_id"] == channel]
+    q.record([r for r in rows if r["channel_id"] == other])
+    q.record(mine, "gone", error="410")
+    row = q.row("SELECT is_active, disabled_reason FROM sigsentry.channel WHERE id = %s", channel)
+    assert not row["is_active"] and row["disabled_reason"]["code"] == "gone" and "410" in row["disabled_reason"]["message"]
+    audit = q.row("SELECT * FROM sigsentry.audit WHERE object_id = %s", str(channel))
+    assert (audit["actor_kind"], audit["action"], audit["after"]["isActive"]) == ("system", "channel.disable", False)
+    counts = q.rows("SELECT status, count(*) AS n FROM sigsentry.delivery_all WHERE channel_id = %s GROUP BY 1 ORDER BY 1", channel)
+    assert counts == [{"status": "cancelled", "n": 2}, {"status": "failed", "n": 1}]
+    assert q.notices(tenant) == [("channel.failing", str(channel), 1), ("channel.disabled", str(channel), 1)]
+    assert q.rows("SELECT 1 FROM sigsentry.queue q JOIN sigsentry.event e ON e.id = q.event_id"
+                  " WHERE e.name LIKE 'channel.%%' AND q.channel_id = %s", channel) == []
+
+
+@pytest.mark.parametrize("disable_s,since_s,off", [(100, 99, False), (100, 101, True), (0, 10 ** 7, False)])
+def test_failures_for_long_switch_off(q, disable_s, since_s, off):
+    tenant, project, (channel,) = q.home()
+    q.publish(project)
+    q.record(q.claim(), "retry", wait_ms=0, disable_s=disable_s)
+    q.rows("UPDATE sigsentry.lane SET failing_since = now() - make_interval(secs => %s) WHERE channel_id = %s", since_s, channel)
+    q.record(q.claim(), "local", wait_ms=0, disable_s=disable_s)                 # our own faults do not
+    assert q.value("SELECT is_active FROM sigsentry.channel WHERE id = %s", channel)
+    q.record(q.claim(), "retry", wait_ms=0, disable_s=disable_s)
+    row = q.row("SELECT is_active, disabled_reason FROM sigsentry.channel WHERE id = %s", channel)
+    assert row["is_active"] != off and (not off or row["disabled_reason"]["code"] == "failing")
+    if off:     # and a new start is one
+        digest, _ = q.key(tenant, project)
+        assert update(q.conn, digest, channel, active=True)["status"] == "ok"
+        q.publish(project)
+        q.record(q.claim(), "retry", wait_ms=0, disable_s=disable_s)
+        row = q.row("SELECT is_active, disabled_reason FROM sigsentry.channel WHERE id = %s", channel)
+        assert row == {"is_active": True, "disabled_reason": None}
+
+
+def test_notices(q):
+    """Once until the next success, once a day, never for a test or a notice, never to itself."""
+    tenant, project, (ill, well) = q.home(2)
+
+    def fail(n=1, **more):
+        q.publish(project)
+        rows = q.claim()
+        q.record([r for r in rows if r["channel_id"] == well])
+        q.record([r for r in rows if r["channel_id"] == ill], **dict({"outcome": "refused"}, **more))
+        return q.notices(tenant)
+
+    one = ("channel.failing", str(ill), 1)
+    assert fail(outcome="retry", wait_ms=3600000) == []      # it has not ended
+    assert fail() == [one]
+    assert fail() == [one]
+    fail(outcome="ok")
+    assert fail() == [one]                                   # a day has not gone by
+    q.rows("UPDATE sigsentry.lane SET told_failing_at = now() - interval '25 hours' WHERE channel_id = %s", ill)
+    assert fail() == [one, one]
+    # the notice fails itself: nobody is told
+    rows = q.claim()
+    q.rows("UPDATE sigsentry.lane SET told_failing_at = NULL, is_told = false WHERE tenant_id = %s", tenant)
+    assert all(r["channel_id"] == well and r["event_name"].startswith("channel.") for r in rows)
+    q.record(rows, "refused")
+    assert q.notices(tenant) == [one, one]
+
+
+def test_a_batch(q):
+    """Any number of outcomes, of many tenants and kinds, in one call; what is not known is passed over."""
+    homes = [q.home(5) for _ in range(5)]
+    for _, project, _ in homes:
+        for _ in range(8):
+            q.publish(project)
+    rows = q.claim(free=1000)
+    assert len(rows) == 200
+    kinds = [["ok", "retry", "refused", "local"][i % 4] for i in range(200)]
+    strange = dict(rows[0], id=uuid.uuid4())
+    assert q.record(rows + [strange], kinds + ["ok"]) == 200
+    assert q.value("SELECT count(*) FROM sigsentry.delivery d WHERE d.tenant_id = ANY (%s)", [h[0] for h in homes]) == 200
+    assert q.record([], []) == 0
+
+
+def test_few_statements_a_batch():
+    """A courier's turn is claim, record and renew; with a chore and a hand-back it is 5."""
+    for name in ("courier_claim", "courier_record", "courier_renew", "courier_hand_back", "courier_housekeep"):
+        assert query(name).count("courier.") == 1 and ";" not in query(name)
+
+
+# ---- history -------------------------------------------------------------------------------------
+
+
+def test_partitions_reach_far(q):
+    for table in ("event", "delivery", "attempt"):
+        names = sorted(r["name"] for r in q.rows(
+            "SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = %s::regclass", "sigsentry." + table))
+        last = q.value("SELECT to_date(%s, 'YYYYMMDD') + 7 >= (now() + interval '400 days')::date", names[-1][-8:])
+        first = q.value("SELECT to_date(%s, 'YYYYMMDD') <= (now() - interval '7 days')::date", names[0][-8:])
+        assert last and first
+    assert q.value("SELECT sigsentry.partitions_make(400)") == 0
+    assert q.value("SELECT sigsentry.partitions_make(420)") in (6, 9)
+
+
+def test_ids_of_another_clock(q):
+    """A week old, or more than a year ahead: they find their partition."""
+    tenant, project, _ = q.home()
+    for days in (-7, 0, 7, 399):
+        new = q.value("SELECT (overlay(sigsentry.uuid_v7_floor(now() + make_interval(days => %s))::text placing '7' from 15 for 1))::uuid", days)
+        assert q.value("SELECT sigsentry.event_add(%s, %s, %s, %s::jsonb, NULL)", tenant, project, new, event()) == 1
+        q.record(q.claim())
+        assert q.value("SELECT deliveries FROM sigsentry.event WHERE id = %s", new) == 1
+
+
+def old_week(q, days):
+    """Partitions of the week that was ${days} ago, with one row each; their names."""
+    week = q.value("SELECT date_trunc('week', now() - make_interval(days => %s), 'UTC')", days)
+    names = []
+    for table in ("event", "delivery", "attempt"):
+        name = "%s_%s" % (table, week.strftime("%Y%m%d"))
+        q.rows("CREATE TABLE sigsentry.%s PARTITION OF sigsentry.%s FOR VALUES FROM ('%s') TO ('%s')" % (
+            name, table, q.value("SELECT sigsentry.uuid_v7_floor(%s)", week),
+            q.value("SELECT sigsentry.uuid_v7_floor(%s + interval '7 days')", week)))
+        names.append(name)
+    return names
+
+
+def there(q, names):
+    return [n for n in names if q.value("SELECT to_regclass(%s) IS NOT NULL", "sigsentry." + n)]
+
+
+def test_old_weeks_are_dropped(q):
+    old, young = old_week(q, 100), old_week(q, 40)
+    assert q.value(query("courier_history_drop"), 0) == 0 and there(q, old) == old
+    assert q.value(query("courier_history_drop"), 60 * 86400) == 3
+    assert there(q, old) == [] and there(q, young) == young
+
+
+def test_a_week_that_is_waited_for_stays(q):
+    old = old_week(q, 100)
+    tenant, project, _ = q.home()
+    new = q.value("SELECT sigsentry.uuid_v7_floor(date_trunc('week', now() - interval '100 days', 'UTC') + interval '1 day')")
+    q.value("SELECT sigsentry.event_add(%s, %s, %s, %s::jsonb, NULL)", tenant, project, new, event())
+    assert q.value(query("courier_history_drop"), 60 * 86400) == 0 and there(q, old) == old
+    q.record(q.claim())
+    assert q.value(query("courier_history_drop"), 60 * 86400) == 3
+
+
+def test_a_week_in_use_is_left(q, session):
+    """It waits 50 ms, and for a producer no longer than that."""
+    q.conn.rollback()
+    q.conn.autocommit = True
+    old = old_week(q, 100)
+    try:
+        user = Queue(session(autocommit=False))
+        user.rows("SELECT count(*) FROM sigsentry.event")
+        began = time.monotonic()
+        assert q.value(query("courier_history_drop"), 60 * 86400) <= 2
+        assert time.monotonic() - began < 1 and old[0] in there(q, old)
+        user.conn.rollback()
+        until(lambda: q.value(query("courier_history_drop"), 60 * 86400) >= 0 and there(q, old) == [])
+    finally:
+        for name in there(q, old):
+            q.rows("DROP TABLE sigsentry." + name)
+
+
+def rows_of(q, tenant):
+    """Tables in which a row of the tenant stands."""
+    tables = [r["t"] for r in q.rows("SELECT c.oid::regclass::text AS t FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
+                                     " WHERE a.attname = 'tenant_id' AND c.relkind IN ('r', 'p') AND NOT c.relispartition"
+                                     " AND c.relnamespace = 'sigsentry'::regnamespace")]
+    return {t for t in tables if q.value("SELECT EXISTS (SELECT 1 FROM %s WHERE tenant_id = %%s)" % t, tenant)}
+
+
+def test_a_tenants_end_leaves_nothing(q):
+    tenant, project, channels = q.home(3)
+    for _ in range(3):
+        q.publish(project)
+    rows = q.claim()
+    q.record(rows[:4], ["ok", "refused", "ok", "refused"])
+    assert {"sigsentry." + t for t in ("queue", "event", "delivery", "attempt", "lane")} <= rows_of(q, tenant)
+    assert q.admin("tenant_delete", "tester", tenant)["status"] == "ok"
+    assert rows_of(q, tenant) == set()
+    assert q.record(rows[4:]) == 0 and rows_of(q, tenant) == set()
+
+
+def test_a_projects_end(q):
+    tenant, project, (channel,) = q.home()
+    for _ in range(3):
+        q.publish(project)
+    q.record(q.claim(free=1))
+    assert q.admin("project_delete", "tester", tenant, project)["status"] == "ok"
+    q.rows("DELETE FROM sigsentry.gone_channel WHERE tenant_id <> %s", tenant)
+    assert q.value("SELECT sigsentry.history_forget(100)") is False
+    assert rows_of(q, tenant) == {"sigsentry.event", "sigsentry.audit", "sigsentry.gone_channel"}
+
+
+def test_a_channels_end_leaves_nothing(q):
+    """Its history goes in batches."""
+    tenant, project, (channel, other) = q.home(2)
+    digest, _ = q.key(tenant, project)
+    for _ in range(6):
+        q.publish(project)
+    rows = q.claim()
+    q.record([r for r in rows if r["channel_id"] == channel][:5])
+    q.record([r for r in rows if r["channel_id"] == other])
+    q.rows("DELETE FROM sigsentry.gone_channel")
+    assert delete(q.conn, digest, channel)["status"] == "ok"
+    count = "SELECT (SELECT count(*) FROM sigsentry.queue WHERE channel_id = %s) AS queue, (SELECT count(*) FROM sigsentry.delivery WHERE channel_id = %s) AS delivery"
+    assert q.row(count, channel, channel) == {"queue": 0, "delivery": 5}
+    assert [q.value("SELECT sigsentry.history_forget(2)") for _ in range(3)] == [True, True, False]
+    assert q.row(count, channel, channel) == {"queue": 0, "delivery": 0}
+    assert q.value("SELECT count(*) FROM sigsentry.attempt a WHERE a.tenant_id = %s", tenant) == 6      # the other's
+    q.rows("UPDATE sigsentry.gone_channel SET gone_at = now() - interval '1 day'")
+    assert q.value("SELECT sigsentry.history_forget(2)") is False and q.rows("SELECT 1 FROM sigsentry.gone_channel") == []
+
+
+def test_what_was_on_its_way_to_a_deleted_channel_goes(live, session):
+    tenant, project, (channel, other) = live.home(2)
+    digest, _ = live.key(tenant, project)
+    producer = Queue(session(autocommit=False))
+    assert producer.publish(project)[1] == 2
+    assert delete(live.conn, digest, channel)["status"] == "ok"
+    producer.conn.commit()
+    assert [r["channel_id"] for r in live.claim()] == [other]
+    assert live.rows("SELECT 1 FROM sigsentry.queue WHERE channel_id = %s", channel) == []
+
+
+def test_couriers_and_deletes_never_deadlock(live, session):
+    """Outcomes that switch channels off, deletes, updates and publishers at once: nobody is told 40P01."""
+    tenant, project, channels = live.home(60)
+    digest, _ = live.key(tenant, project)
+    for _ in range(6):
+        live.publish(project)
+    work = [Queue(session()) for _ in range(6)]
+
+    def act(conn):
+        n = work.index(conn)
+        if n < 3:
+            empty = 0
+            while empty < 20:
+                rows = conn.claim(free=40)
+                empty = 0 if rows else empty + 1
+                conn.record(rows[::-1] if n else rows, ["gone" if i % 3 == n else "refused" for i in range(len(rows))])
+                time.sleep(0.005)
+            return True
+        for channel in channels[n - 3::3]:
+            if n == 5:
+                conn.publish(project)
+            elif n == 4:
+                update(conn.conn, digest, channel, active=False)
+            else:
+                delete(conn.conn, digest, channel)
+        return True
+
+    assert at_once(work, act) == [True] * 6
+    live.record(live.claim(free=1000), "ok")
+    left = "SELECT c.is_active, q.wake_at, q.claim_id, l.due_at FROM sigsentry.queue q LEFT JOIN sigsentry.channel c ON c.id = q.channel_id" \
+           " LEFT JOIN sigsentry.lane l ON l.channel_id = q.channel_id WHERE q.tenant_id = %s"
+    while live.value("SELECT sigsentry.history_forget(100000)"):
+        pass
+    assert live.rows(left, tenant) == []
+    assert live.value("SELECT count(*) FROM sigsentry.queue WHERE tenant_id = %s", tenant) == 0
+
+
+# ---- gauges --------------------------------------------------------------------------------------
+
+
+def test_gauges(q):
+    def gauges():
+        q.rows("SELECT sigsentry.gauges_count()")
+        return {(r["name"], r["label"]): r["value"] for r in q.rows("SELECT * FROM api.metrics()")}
+
+    before = gauges()
+    assert before["sigsentry_deliveries_due", ""] == 0 and before["sigsentry_oldest_due_seconds", ""] == 0
+    tenant, project, (channel,) = q.home(threshold=1)
+    q.publish(project, severity="info")
+    q.publish(project, severity="low")
+    old, young = q.delivery(project), q.delivery(project)
+    q.rows("UPDATE sigsentry.queue SET created_at = now() - interval '100 seconds' WHERE id = %s", old)
+    q.rows(query("courier_renew"), uuid.uuid4(), "c", "1", ["k"], 1, [], [], [], 60)
+    after = gauges()
+    changed = {n: after[n] - before[n] for n in after if after[n] != before.get(n) and n[0] != "sigsentry_channels"}
+    assert changed == {("sigsentry_deliveries_due", ""): 2, ("sigsentry_oldest_due_seconds", ""): pytest.approx(100, abs=1),
+                       ("sigsentry_couriers_alive", ""): 1, ("sigsentry_events_unrouted_total", ""): 1}
+    q.record(q.claim(), ["ok", "refused"])
+    last = gauges()
+    assert {n: last[n] - after[n] for n in last if n[0] == "sigsentry_attempts_total" and last[n] != after[n]} == {
+        ("sigsentry_attempts_total", 'type="webhook",outcome="ok"'): 1, ("sigsentry_attempts_total", 'type="webhook",outcome="refused"'): 1}
+    assert last["sigsentry_deliveries_due", ""] == 0
+    assert len([n for n in last if n[0] == "sigsentry_attempts_total"]) == 30
