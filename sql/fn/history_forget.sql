@@ -3,7 +3,7 @@
 -- Returns whether there is more to delete now.
 -- Tables: writes gone_channel, delivery, attempt, queue.
 -- Role: none; courier.housekeep calls it.
--- A channel is remembered for a day: an outcome that was being written when it was deleted may appear later.  Its events stay
+-- A channel is looked at when it is deleted, and once more a day later: an outcome that was being written then may have come.  Its events stay
 -- until retention takes them: they belong to the project, and went to others, too.
 CREATE OR REPLACE FUNCTION sigsentry.history_forget(p_batch integer) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -14,8 +14,12 @@ DECLARE
 	v_gone sigsentry.gone_channel;
 	v_ids uuid[];
 	v_left integer := p_batch;
+	v_looked integer := 0;
 BEGIN
-	FOR v_gone IN SELECT g.* FROM sigsentry.gone_channel g ORDER BY g.gone_at LOOP
+	FOR v_gone IN SELECT g.* FROM sigsentry.gone_channel g
+	               WHERE NOT g.is_empty OR g.gone_at <= now() - interval '1 day'
+	               ORDER BY g.gone_at LIMIT 100 LOOP
+		v_looked := v_looked + 1;
 		-- What a courier had locked, and then did not take; what is under way ends with its lease.
 		DELETE FROM sigsentry.queue q
 		 WHERE q.tenant_id = v_gone.tenant_id
@@ -33,7 +37,9 @@ BEGIN
 		END IF;
 		DELETE FROM sigsentry.gone_channel g
 		 WHERE g.tenant_id = v_gone.tenant_id AND g.channel_id = v_gone.channel_id AND g.gone_at <= now() - interval '1 day';
+		UPDATE sigsentry.gone_channel AS g SET is_empty = true
+		 WHERE g.tenant_id = v_gone.tenant_id AND g.channel_id = v_gone.channel_id;
 	END LOOP;
-	RETURN false;
+	RETURN v_looked = 100;
 END
 $$;

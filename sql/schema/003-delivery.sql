@@ -216,12 +216,14 @@ CREATE TABLE sigsentry.gone_channel (
 	tenant_id uuid NOT NULL,
 	channel_id uuid NOT NULL,
 	gone_at timestamptz NOT NULL DEFAULT now(),
+	is_empty boolean NOT NULL DEFAULT false,
 	CONSTRAINT gone_channel_pkey PRIMARY KEY (tenant_id, channel_id)
 );
 COMMENT ON TABLE sigsentry.gone_channel IS 'Deleted channels whose history is still to be deleted, which couriers do in batches.';
 COMMENT ON COLUMN sigsentry.gone_channel.tenant_id IS 'Whose it was.';
 COMMENT ON COLUMN sigsentry.gone_channel.channel_id IS 'The channel.';
 COMMENT ON COLUMN sigsentry.gone_channel.gone_at IS 'When it was deleted: what was under way then may write history for a while.';
+COMMENT ON COLUMN sigsentry.gone_channel.is_empty IS 'Its history is deleted; looked at once more when a day has gone by.';
 
 CREATE VIEW sigsentry.delivery_all AS
 	SELECT q.tenant_id, q.id, q.channel_id, q.event_id,
