@@ -1,4 +1,4 @@
--- admin.publish: tell a project's channels something, by the rules of sigsentry.publish.
+-- admin.publish: tell a project's channels something: sigsentry.publish, with its issues as a value.
 -- p_project  the project
 -- p_payload  the event
 -- Returns one row: status, then the event's id and how many deliveries it has, and issues (a JSON array of path, code and
@@ -10,19 +10,20 @@ CREATE OR REPLACE FUNCTION admin.publish(
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	v_detail text;
 BEGIN
-	status := 'no_project';
-	PERFORM FROM sigsentry.project p WHERE p.id = p_project;
+	PERFORM FROM sigsentry.project p WHERE p.id = p_project FOR KEY SHARE;
 	IF NOT FOUND THEN
+		status := 'no_project';
+		RETURN;
+	END IF;
+	SELECT jsonb_agg(jsonb_build_object('path', i.path, 'code', i.code, 'message', i.message))
+	  INTO issues
+	  FROM sigsentry.event_issues(p_payload) i;
+	IF issues IS NOT NULL THEN
+		status := 'invalid';
 		RETURN;
 	END IF;
 	SELECT p.id, p.deliveries INTO "id", "deliveries" FROM sigsentry.publish(p_project, p_payload) p;
 	status := 'ok';
-EXCEPTION WHEN invalid_parameter_value THEN
-	GET STACKED DIAGNOSTICS v_detail = PG_EXCEPTION_DETAIL;
-	issues := v_detail::jsonb -> 'issues';
-	status := 'invalid';
 END
 $$;

@@ -177,7 +177,7 @@ static const struct command commands[] = {
 	    "Exits with 1 where it goes ill: the oldest delivery that could go has waited for longer\n"
 	    "than ready_oldest_due_s, no courier has beaten its heart within its lease, or a fault on\n"
 	    "our side holds deliveries up.\n",
-	    "status --nagios",
+	    "status",
 	    {{OPTION_NAGIOS, NEED_NOT}},
 	    .run = status_run, .bears_no_settings = true},
 

@@ -929,6 +929,9 @@ WITHOUT_TENANT = {
     "credential_previous_idx": "the courier looks for every tenant's ended overlaps; nearly always empty",
     "idempotency_created_idx": "age takes the rows of every tenant",
     "gauge_pkey": "counts of the whole service",
+    "tally_attempt_pkey": "counts of the whole service",
+    "tally_delivery_pkey": "counts of the whole service",
+    "delivery_finished_idx": "rates of the whole service; a BRIN index of a few pages",
 }
 
 
