@@ -1,0 +1,913 @@
+"""Goal: what contract §5 promises of events holds from POST /v1/events to the receivers, whatever happens on the way.
+
+Couriers of the tests' own work on the stack's database, with one HTTPS server and one mail relay for all the world
+(sink.py).  The stack's own courier would take their deliveries, so it rests meanwhile.
+"""
+
+import base64
+import datetime
+import email.utils
+import hashlib
+import hmac
+import json
+import os
+import pathlib
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+import psycopg2
+import pytest
+
+import openapi
+import sink as receivers
+import stack
+import test_courier
+from sink import HOSTS, POWER, SINK
+from stack import at, end_process, ok, secret, wait_for
+from test_courier import READY, Courier
+from test_pool import pools  # noqa: F401: a fixture
+from test_zz_canary import found_in
+
+EVENTS = "/v1/events"
+ALL = ("analysis:create", "analysis:read", "config:read", "config:write")
+URLS = {
+    "slack": "https://hooks.slack.com/services/T1/B1/%s",
+    "teams": "https://outlook.office.com/webhook/%s",
+    "discord": "https://discord.com/api/webhooks/1/%s?thread_id=7",
+    "google_chat": "https://chat.googleapis.com/v1/spaces/A/messages/%s?key=k",
+    "webhook": "https://" + SINK + "/%s",
+}
+POWER_URL = "https://" + POWER + ":443/workflows/%s/triggers/manual/paths/invoke?api-version=1&sp=%%2Ftriggers&sig=x-_y"
+
+
+# The world -------------------------------------------------------------------------------------------
+
+
+class World:
+    """The receivers, and couriers that know them."""
+
+    def __init__(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sigsentry-delivery-"))
+        # where the canary test looks for logs
+        self.logs = pathlib.Path(stack.env("SIGSENTRY_LOG")) / "delivery"
+        path = receivers.certificate(self.folder, *HOSTS, "drop.example.com", "localhost")
+        self.sink = receivers.Sink(path)
+        self.forger = receivers.Sink(receivers.certificate(self.folder, "wrong.example.com", own=True), "127.0.0.3")
+        self.hole = receivers.BlackHole("127.0.0.2")
+        self.relay = receivers.Relay(path)
+        self.password = self.folder / "password"
+        self.password.write_text(receivers.RELAY_PASSWORD + "\n")
+        self.password.chmod(0o600)
+        self.pins = ["%s:443:127.0.0.1:%d" % (host, self.sink.port) for host in (*HOSTS, "drop.example.com", "other.example.com")]
+        self.pins += ["wrong.example.com:443:127.0.0.3:%d" % self.forger.port,
+                      "hole.example.com:443:127.0.0.2:%d" % self.hole.port]
+        self.couriers = []
+
+    def courier(self, **changes):
+        """Start one; ${changes} replace settings, None leaves one out."""
+        settings = {
+            "egress_connect_to": " ".join(self.pins), "egress_ca_file": stack.env("SIGSENTRY_CACERT"),
+            "retry_schedule": "1 1 2", "lease_s": 2, "poll_ms": 20, "drain_s": 1,
+            "connect_timeout_s": 1, "total_timeout_s": 2,
+            "smtp_url": "smtp://localhost:%d/courier.example.com" % self.relay.port, "smtp_user": receivers.RELAY_USER,
+            "smtp_password_file": self.password, "mail_from": "alerts@example.com", **changes}
+        folder = self.logs / secrets.token_hex(4)
+        folder.mkdir(parents=True)
+        words = [w for k, v in settings.items() if v is not None for w in ("-o", "%s=%s" % (k, v))]
+        made = Courier(folder, *words)
+        made.wait(READY)
+        self.couriers.append(made)
+        return made
+
+    def end_couriers(self):
+        for c in self.couriers:
+            end_process(c.process)
+            assert not c.lines("Sanitizer|runtime error:")
+        self.couriers = []
+        stack.sql("DELETE FROM sigsentry.queue")
+
+    def close(self):
+        for receiver in (self.sink, self.forger, self.hole, self.relay):
+            receiver.close()
+        shutil.rmtree(self.folder)
+
+
+def dev(what):
+    """A function of dev/lib.sh, for the stack that is up."""
+    run = {**os.environ, "RUN_DIR": stack.env("RUN_DIR"), "BUILD_DIR": stack.env("SIGSENTRY_BUILD")}
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", '. "$0"; ' + what, str(stack.ROOT / "dev" / "lib.sh")],
+                          env=run, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unlisted():
+    """Answers of routes that doc/openapi.json does not list yet are not held against it."""
+    def check(method, path, reply, body=None, listed=openapi.check):
+        if path and openapi.api().find(method, path):
+            listed(method, path, reply, body)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(openapi, "check", check)
+        yield
+
+
+@pytest.fixture(scope="module")
+def all_day():
+    """The world, while the stack's courier rests."""
+    dev("courier_stop")
+    try:
+        made = World()
+        stack.sql("DELETE FROM sigsentry.queue")
+        yield made
+        made.close()
+    finally:
+        dev("courier_start")
+
+
+@pytest.fixture
+def world(all_day):
+    """The world, with nothing under way in it before and after."""
+    yield all_day
+    all_day.end_couriers()
+
+
+class Site(stack.Place):
+    """A place with all permissions, its channels at the sink, and what became of its deliveries."""
+
+    def __init__(self):
+        super().__init__("enterprise", ALL)
+        self.client = stack.Client(self.key)
+
+    def call(self, method, path, status=200, body=None):
+        return ok(self.client.send(method, path, body), status)
+
+    def channel(self, kind, url=None, threshold="low", **credentials):
+        """A channel of this type; its id and the mark that requests to it bear."""
+        mark = secret(kind.replace("_", ""))
+        credentials["url" if kind == "webhook" else "webhookUrl"] = (url or URLS[kind]) % mark
+        body = stack.channel(kind, type=kind, severityThreshold=threshold, credentials=credentials)
+        return stack.created(self.client.post(body)), mark
+
+    def mail(self, *recipients):
+        return stack.created(self.client.post(stack.channel(
+            "mail", type="email", severityThreshold="low", credentials={"recipients": list(recipients)})))
+
+    def publish(self, **changes):
+        event = {"event": "disk.full", "severity": "high", "summary": "The disk is full", **changes}
+        return self.call("POST", EVENTS, 202, event)
+
+    def deliveries(self, channel):
+        return self.call("GET", at(channel) + "/deliveries?limit=100")["items"]
+
+    def delivery(self, channel, one):
+        return self.call("GET", "%s/deliveries/%s" % (at(channel), one))
+
+    def ended(self, channel, n=1, timeout=8):
+        """Wait until the channel has ${n} deliveries and none goes on; all of them, oldest first, with their attempts.
+
+        Notices of other channels do not count.
+        """
+        def look():
+            items = [d for d in self.deliveries(channel) if not d["event"].startswith("channel.")]
+            return items if len(items) >= n and not {i["status"] for i in items} & {"pending", "sending"} else None
+        items = wait_for(look, timeout, 0.05)
+        assert items, self.deliveries(channel)
+        return [self.delivery(channel, i["id"]) for i in reversed(items)]
+
+    def one(self, channel, timeout=8):
+        made, = self.ended(channel, timeout=timeout)
+        return made
+
+
+@pytest.fixture
+def site():
+    return Site()
+
+
+def outcomes(delivery):
+    """The outcomes of a delivery's attempts, which are numbered from 1."""
+    attempts = delivery["attemptList"]
+    assert [a["number"] for a in attempts] == list(range(1, len(attempts) + 1)), attempts
+    return [a["outcome"] for a in attempts]
+
+
+def arrivals(world, mark, n=1, timeout=5):
+    """Wait for ${n} requests with the mark; all that have come."""
+    wait_for(lambda: len(world.sink.got(mark)) >= n, timeout)
+    got = world.sink.got(mark)
+    assert len(got) >= n, "%d of %d came" % (len(got), n)
+    return got
+
+
+def go_now():
+    """Let what waits for its next attempt wait no longer."""
+    stack.sql("UPDATE sigsentry.queue SET wake_at = now() WHERE claim_id IS NULL AND wake_at > now()")
+
+
+# Forms -----------------------------------------------------------------------------------------------
+
+EVENT = {
+    "event": "analysis.complete", "analysisId": "a-42", "severity": "critical", "createdAt": "2026-11-24T10:00:00Z",
+    "summary": "Checkout is slow: <pool> & *queue*", "url": "https://app.example.com/a/42", "confidence": 0.875,
+    "rootCause": {"description": "The pool is used up", "service": "checkout", "errorType": "PoolTimeout"},
+    "affectedServices": [{"serviceName": "checkout", "role": "origin", "errorCount": 3}, "cart"],
+    "suggestedActions": [{"priority": 1, "action": "Raise the pool", "type": "fix"}], "ticket": {"n": 12345678901234567890}}
+
+
+def check_slack(request, body):
+    assert request.path.startswith("/services/T1/B1/") and not request.query
+    assert body["text"] and body["attachments"][0]["color"].lower() == "#991b1b"
+
+
+def check_teams(request, body):
+    assert body["type"] == "message"
+    card = body["attachments"][0]
+    assert card["contentType"] == "application/vnd.microsoft.card.adaptive" and card["content"]["type"] == "AdaptiveCard"
+
+
+def check_power(request, body):
+    check_teams(request, body)
+    assert request.query == {"api-version": ["1"], "sp": ["/triggers"], "sig": ["x-_y"]}
+    assert request.path.endswith("/triggers/manual/paths/invoke")
+
+
+def check_discord(request, body):
+    assert request.path.startswith("/api/v10/webhooks/1/")
+    assert request.query == {"wait": ["true"], "thread_id": ["7"]}
+    assert body["allowed_mentions"] == {"parse": []} and body["embeds"][0]["color"] == 0x991B1B
+
+
+def check_google(request, body):
+    assert request.path.startswith("/v1/spaces/A/messages")
+    assert request.query["messageReplyOption"] == ["REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD"]
+    assert request.query["key"] == ["k"] and len(request.query["requestId"][0]) == 36
+    assert body["cardsV2"][0]["card"]["sections"]
+
+
+FORMS = [("slack", None, check_slack), ("teams", None, check_teams), ("teams", POWER_URL, check_power),
+         ("discord", None, check_discord), ("google_chat", None, check_google)]
+
+
+def v1(key, request):
+    signed = b"%s.%s." % (request.header("webhook-id").encode(), request.header("webhook-timestamp").encode())
+    return "v1," + base64.b64encode(hmac.digest(key, signed + request.body, "sha256")).decode()
+
+
+def hexed(key, request):
+    return "sha256=" + hmac.new(key, request.body, hashlib.sha256).hexdigest()
+
+
+def slug_of(site):
+    return stack.sql("SELECT slug FROM sigsentry.project WHERE id = %s", site.project)[0]["slug"]
+
+
+def test_every_type_in_its_form(world, site):
+    """A POST with User-Agent and Content-Type, in the platform's own form; each shows the event's time, project and id."""
+    made = [(kind, check, *site.channel(kind, url)) for kind, url, check in FORMS]
+    world.courier()
+    told = site.publish(**EVENT)
+    assert set(told) == {"id", "deliveries"} and told["deliveries"] == len(FORMS)
+    slug = slug_of(site)
+    for kind, check, channel, mark in made:
+        request, = arrivals(world, mark)
+        assert request.method == "POST" and request.header("content-type").startswith("application/json")
+        assert re.fullmatch(r"SigSentry/\S+", request.header("user-agent"))
+        assert not [k for k, _ in request.fields if k.lower() in ("cookie", "authorization", "accept-encoding")]
+        check(request, json.loads(request.body))
+        text = json.dumps(json.loads(request.body), ensure_ascii=False)
+        assert told["id"] in text and slug in text and "2026" in text, text
+        one = site.one(channel)
+        assert (one["status"], one["attempts"]) == ("delivered", 1)
+        assert one["eventId"] == told["id"] and outcomes(one) == ["ok"]
+
+
+@pytest.mark.parametrize("key", [b"plain secret", b"0123456789abcdef0123456789abcdef"], ids=["plain", "whsec"])
+def test_the_signed_webhook(world, site, key):
+    """The envelope, the event's own fields, and every header that contract §5 names."""
+    given = "whsec_" + base64.b64encode(key).decode() if key != b"plain secret" else key.decode()
+    authorization = "Bearer " + secret("auth")
+    channel, mark = site.channel("webhook", authHeader=authorization, hmacSecret=given)
+    world.courier()
+    told = site.publish(**EVENT)
+    request, = arrivals(world, mark)
+    one = site.one(channel)
+    body = json.loads(request.body)
+    slug = slug_of(site)
+    assert body == {**EVENT, "eventId": told["id"], "deliveryId": one["id"], "tenantId": site.tenant, "projectId": site.project,
+                    "projectSlug": slug, "createdAt": body["createdAt"], "payloadVersion": 1, **{
+                        k: body[k] for k in ("lateSeconds",) if k in body}}
+    assert datetime.datetime.fromisoformat(body["createdAt"].replace("Z", "+00:00")) == datetime.datetime(
+        2026, 11, 24, 10, tzinfo=datetime.timezone.utc)
+    assert request.header("x-sigsentry-event") == "analysis.complete"
+    assert request.header("x-sigsentry-delivery") == request.header("webhook-id") == one["id"]
+    assert abs(int(request.header("webhook-timestamp")) - time.time()) < 10
+    assert request.header("authorization") == authorization
+    assert request.header("x-sigsentry-signature") == hexed(given.encode(), request)
+    assert request.header("webhook-signature") == v1(key, request)
+    assert request.header("x-sigsentry-signature-previous") is None
+
+
+def test_a_webhook_without_a_secret(world, site):
+    """The Standard Webhooks headers are always there; a signature only where there is a secret."""
+    _, mark = site.channel("webhook")
+    world.courier()
+    site.publish()
+    request, = arrivals(world, mark)
+    assert request.header("webhook-id") and request.header("webhook-timestamp")
+    names = {k.lower() for k, _ in request.fields}
+    assert not names & {"authorization", "webhook-signature", "x-sigsentry-signature"}
+
+
+def test_the_mail(world, site):
+    """Through STARTTLS and AUTH; From, To, Subject, Message-ID, and a part for each kind of reader."""
+    boxes = ["%s@example.com" % secret("m") for _ in range(2)]
+    channel = site.mail(*boxes)
+    world.courier(mail_envelope_from="bounces@mail.example.com")
+    told = site.publish(**EVENT)
+    one = site.one(channel)
+    assert one["status"] == "delivered"
+    for box in boxes:
+        message, = world.relay.got(box)
+        assert email.utils.parseaddr(message["From"])[1] == "alerts@example.com"
+        assert email.utils.parseaddr(message["To"])[1] == box
+        assert "CRITICAL" in message["Subject"].upper() and "Checkout is slow: <pool> & *queue*" in message["Subject"]
+        assert one["id"] in message["Message-ID"] and message["Date"] and message["MIME-Version"] == "1.0"
+        assert message["Auto-Submitted"] == "auto-generated" and message.get_content_type() == "multipart/alternative"
+        plain, html = message.iter_parts()
+        assert (plain.get_content_type(), html.get_content_type()) == ("text/plain", "text/html")
+        assert EVENT["summary"] in plain.get_content() and told["id"] in plain.get_content()
+        assert "&lt;pool&gt; &amp; " in html.get_content() and told["id"] in html.get_content()
+    senders = {sender for to, sender, _ in world.relay.accepted if to in boxes}
+    assert senders == {"bounces@mail.example.com"} and set(world.relay.was_secure) == {True}
+
+
+# Who is told -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("severity, reached", [
+    ("critical", "critical high medium low"), ("high", "high medium low"), ("low", "low"), ("info", "")])
+def test_exactly_those_that_the_answer_counted(world, site, severity, reached):
+    """Active channels with severity >= threshold, of the project or tenant-wide; info reaches none."""
+    marks = {t: site.channel("webhook", threshold=t)[1] for t in ("critical", "high", "medium", "low")}
+    off, off_mark = site.channel("webhook")
+    site.call("PUT", at(off), body={"isActive": False})
+    elsewhere = stack.new_key(project=stack.new_project(site.tenant))["key"]
+    other = secret("other")
+    with stack.Client(elsewhere) as c:
+        stack.created(c.post(stack.channel(type="webhook", severityThreshold="low", credentials={"url": URLS["webhook"] % other})))
+    world.courier()
+    told = site.publish(severity=severity)
+    reached = reached.split()
+    assert told["deliveries"] == len(reached)
+    for threshold in reached:
+        arrivals(world, marks[threshold])
+    shown = {d["status"] for d in wait_for(lambda: all_delivered(site, told), 5) or ["no"]} if reached else set()
+    assert shown == ({"delivered"} if reached else set())
+    assert {t for t, m in marks.items() if world.sink.got(m)} == set(reached)
+    assert not world.sink.got(off_mark) and not world.sink.got(other)
+
+
+def all_delivered(site, told):
+    found = site.call("GET", "%s/%s" % (EVENTS, told["id"]))["deliveries"]
+    assert len(found) == told["deliveries"]
+    return found if {d["status"] for d in found} == {"delivered"} else None
+
+
+def test_publish_in_a_producers_transaction(world, site):
+    """Event and deliveries appear if and only if that transaction commits."""
+    _, mark = site.channel("webhook")
+    world.courier()
+    link = psycopg2.connect(stack.env("SIGSENTRY_DSN"))
+    try:
+        for end, n in ((link.rollback, 0), (link.commit, 1)):
+            with link.cursor() as cursor:
+                cursor.execute("SELECT id, deliveries FROM sigsentry.publish(%s, %s)", (
+                    site.project, json.dumps({"event": "disk.full", "severity": "high", "summary": "s"})))
+                event, deliveries = cursor.fetchone()
+                assert deliveries == 1
+            time.sleep(0.3)
+            assert not world.sink.got(mark)
+            end()
+            wait_for(lambda: world.sink.got(mark), 3 if n else 0.4)
+            assert len(world.sink.got(mark)) == n
+            assert site.client.send("GET", "%s/%s" % (EVENTS, event)).status == (200 if n else 404)
+    finally:
+        link.close()
+
+
+# Retries ---------------------------------------------------------------------------------------------
+
+
+def in_two_seconds(form):
+    def answer(request):
+        at_s = int(time.time()) + 3
+        return 503, b"", {"Retry-After": "2" if form == "s" else email.utils.formatdate(at_s, usegmt=True)}
+    return answer
+
+
+def answer(status, body=b"", **fields):
+    return status, body, {k.replace("_", "-"): v for k, v in fields.items()}
+
+
+# name: (type, URL, answers, outcomes, status, shortest wait before the last attempt)
+RETRIES = {
+    "500": ("webhook", None, [500, 200], ["retry", "ok"], "delivered", 0.7),
+    "404 of a webhook": ("webhook", None, [404, 200], ["retry", "ok"], "delivered", 0.7),
+    "400 of a webhook": ("webhook", None, [400, 200], ["retry", "ok"], "delivered", 0.7),
+    "a redirect": ("webhook", None, [answer(302, Location="https://sink.example.com/followed"), 200], ["retry", "ok"], "delivered", 0.7),
+    "dropped": ("webhook", "https://drop.example.com/%s", ["drop", 200], ["retry", "ok"], "delivered", 0.7),
+    "no answer": ("webhook", None, ["hang", 200], ["retry", "ok"], "delivered", 0.7),
+    "any 2xx": ("webhook", None, [299], ["ok"], "delivered", 0),
+    "Retry-After in seconds": ("webhook", None, [in_two_seconds("s"), 200], ["retry", "ok"], "delivered", 1.9),
+    "Retry-After as a date": ("webhook", None, [in_two_seconds("date"), 200], ["retry", "ok"], "delivered", 1.9),
+    "the schedule used up": ("webhook", None, [500], ["retry"] * 4, "failed", 1.5),
+    "404 of slack": ("slack", None, [404], ["refused"], "failed", 0),
+    "400 of discord": ("discord", None, [400], ["refused"], "failed", 0),
+    "404 of google": ("google_chat", None, [404], ["refused"], "failed", 0),
+    "400 of teams": ("teams", POWER_URL, [400], ["refused"], "failed", 0),
+    "not slack's ok": ("slack", None, [answer(200, b"no")], ["refused"], "failed", 0),
+    "503 of slack": ("slack", None, [503, 200], ["retry", "ok"], "delivered", 0.7),
+    "429 of slack": ("slack", None, [answer(429, b"rate_limited", Retry_After="2"), 200], ["retry", "ok"], "delivered", 1.9),
+    "Discord's own wait": ("discord", None, [answer(429, b'{"retry_after":1.6}'), 200], ["retry", "ok"], "delivered", 1.5),
+    "a forged certificate": ("webhook", "https://wrong.example.com/%s", [], ["retry"] * 4, "failed", 0),
+    "another's certificate": ("webhook", "https://other.example.com/%s", [], ["retry"] * 4, "failed", 0),
+}
+
+
+@pytest.fixture(scope="module")
+def tried(all_day):
+    """All of the table at once: {name: (site, channel, mark)}; each has a place of its own."""
+    def begin(name):
+        kind, url, answers, *_ = RETRIES[name]
+        place = Site()
+        channel, mark = place.channel(kind, url, hmacSecret="s") if kind == "webhook" else place.channel(kind, url)
+        if answers:
+            all_day.sink.script(mark, *answers)
+        assert place.publish()["deliveries"] == 1
+        return place, channel, mark
+
+    all_day.courier()
+    made = dict(zip(RETRIES, stack.parallel([lambda n=n: begin(n) for n in RETRIES])))
+    ends = stack.parallel([lambda m=m: m[0].one(m[1], timeout=12) for m in made.values()], 16)
+    all_day.end_couriers()
+    return {name: (*made[name], end) for name, end in zip(made, ends)}
+
+
+@pytest.mark.parametrize("name", RETRIES)
+def test_retries(tried, all_day, name):
+    """What is tried again, when, and what is not; a repeat bears the same id, and a signature of its own time."""
+    _, _, answers, expected, status, wait_s = RETRIES[name]
+    _, _, mark, one = tried[name]
+    assert (outcomes(one), one["status"]) == (expected, status), one
+    got = all_day.sink.got(mark)
+    assert len(got) == (len(expected) if answers else 0), "redirected, or delivered to a forger"
+    starts = [datetime.datetime.fromisoformat(a["startedAt"].replace("Z", "+00:00")).timestamp() for a in one["attemptList"]]
+    if len(starts) > 1:
+        assert wait_s <= starts[-1] - starts[-2] < 5.5, starts
+    if status == "failed":
+        assert one["lastError"] and "nextAttemptAt" not in one and one["finishedAt"]
+    if got and got[0].host == SINK:
+        assert {r.header("webhook-id") for r in got} == {r.header("x-sigsentry-delivery") for r in got} == {one["id"]}
+        stamps = [int(r.header("webhook-timestamp")) for r in got]
+        assert all(abs(stamp - r.at) < 1.5 for stamp, r in zip(stamps, got)), stamps
+        assert all(r.header("webhook-signature") == v1(b"s", r) for r in got)
+
+
+def test_no_redirect_was_followed_and_no_forger_told(tried, all_day):
+    assert not all_day.sink.got("followed") and not all_day.forger.requests
+
+
+def test_a_test_is_never_tried_again(world, site):
+    """202 with the delivery's id; marked as a test, threshold ignored."""
+    channel, mark = site.channel("webhook", threshold="critical")
+    world.sink.script(mark, 500)
+    world.courier()
+    told = site.call("POST", at(channel) + "/test", 202)
+    one = site.one(channel)
+    assert (one["id"], one["status"], one["test"], outcomes(one)) == (told["deliveryId"], "failed", True, ["retry"])
+    time.sleep(1.5)
+    request, = world.sink.got(mark)
+    assert json.loads(request.body)["test"] is True and request.header("x-sigsentry-event") == "sigsentry.test"
+
+
+def test_a_finished_one_is_sent_again(world, site):
+    """Under its own id, its schedule anew; while it goes on there is no second time."""
+    channel, mark = site.channel("slack")
+    world.sink.script(mark, 404, 503, 200)
+    world.courier()
+    site.publish()
+    one = site.one(channel)
+    again = "%s/deliveries/%s/retry" % (at(channel), one["id"])
+    site.call("POST", again, 202)
+    assert wait_for(lambda: len(world.sink.got(mark)) == 2, 3)
+    assert stack.error(site.client.send("POST", again), 409, "NOT_FINISHED") == {}
+    one = site.one(channel)
+    assert (one["status"], outcomes(one)) == ("delivered", ["refused", "retry", "ok"])
+
+
+# Nothing dies silently -------------------------------------------------------------------------------
+
+
+def notices(world, mark, event):
+    return [r for r in world.sink.got(mark) if r.header("x-sigsentry-event") == event]
+
+
+@pytest.mark.parametrize("kind, gone", [
+    ("discord", answer(404, b'{"code":10015,"message":"Unknown Webhook"}')), ("slack", answer(404, b"no_service")),
+    ("slack", answer(404, b"no_active_hooks"))], ids=["10015", "no_service", "no_active_hooks"])
+def test_a_vanished_channel_of_a_platform(world, site, kind, gone):
+    channel, mark = site.channel(kind)
+    world.sink.script(mark, gone)
+    world.courier()
+    site.publish()
+    assert outcomes(site.one(channel)) == ["gone"]
+    assert stack.shown(site.client, channel)["isActive"] is False
+
+
+def test_failing_is_told_once_until_the_next_success(world, site):
+    """And not more than once a day; a notice causes no notice."""
+    ill, mark = site.channel("teams", POWER_URL)
+    _, well = site.channel("webhook")
+    also, also_mark = site.channel("discord")
+    world.sink.script(also_mark, 404)
+    world.courier()
+
+    def tell(answers, n, day_later=False):
+        if day_later:
+            stack.sql("UPDATE sigsentry.lane SET told_failing_at = told_failing_at - interval '25 hours',"
+                      " pause_until = '-infinity' WHERE channel_id = %s", ill)
+        world.sink.script(mark, *answers)
+        before = len(site.deliveries(ill))
+        stack.sql("UPDATE sigsentry.channel SET is_active = false WHERE id = %s", also)
+        site.publish()
+        site.ended(ill, before + 1)
+        stack.sql("UPDATE sigsentry.channel SET is_active = true WHERE id = %s", also)
+        time.sleep(0.2)
+        found = [json.loads(r.body)["channelId"] for r in notices(world, well, "channel.failing")]
+        assert found == [ill] * n
+
+    tell([404], 1)
+    tell([404], 1)
+    tell([404], 1, day_later=True)
+    tell([200], 1)
+    tell([404], 2)
+    tell([200], 2)
+    tell([404], 2)
+
+
+# Rotated secrets -------------------------------------------------------------------------------------
+
+
+def test_a_rotated_secret(world, site):
+    """Both sign while they overlap, then the new one alone; at once where the overlap is 0."""
+    channel, mark = site.channel("webhook", hmacSecret="old")
+    world.courier()
+
+    def sent(*keys):
+        before = len(world.sink.got(mark))
+        site.publish()
+        request = arrivals(world, mark, before + 1)[-1]
+        assert request.header("webhook-signature") == " ".join(v1(k, request) for k in keys)
+        assert request.header("x-sigsentry-signature") == hexed(keys[0], request)
+        old = request.header("x-sigsentry-signature-previous")
+        assert old == (hexed(keys[1], request) if len(keys) > 1 else None)
+
+    sent(b"old")
+    site.call("PATCH", at(channel), body={"credentials": {"hmacSecret": "new"}})
+    sent(b"new", b"old")
+    site.call("PATCH", at(channel), body={"credentials": {"hmacSecret": "newer"}, "hmacOverlapSeconds": 1})
+    sent(b"newer", b"new")
+    time.sleep(1.1)
+    sent(b"newer")
+    site.call("PATCH", at(channel), body={"credentials": {"hmacSecret": "newest"}, "hmacOverlapSeconds": 0})
+    sent(b"newest")
+
+
+# Egress ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_names(world, monkeypatch):
+    """own_names(line) gives couriers an /etc/hosts of one line; None where that cannot be done."""
+    def make(line):
+        program = test_courier.PROGRAM
+        for name, text in (("hosts", line), ("inner", "mount --bind %s/hosts /etc/hosts; exec %s" % (world.folder, program)),
+                           ("outer", "exec unshare -m %s/inner" % world.folder)):
+            path = world.folder / name
+            path.write_text(text + "\n" if name == "hosts" else '#!/bin/sh\n%s "$@"\n' % text)
+            path.chmod(0o755)
+        monkeypatch.setattr(test_courier, "PROGRAM", world.folder / "outer")
+
+    return make if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0 else None
+
+
+def test_addresses_that_nothing_is_sent_to(world, site, pools, own_names):  # noqa: F811
+    """A stored private address, or a name that resolves to one: refused, and the delivery has failed."""
+    pool = pools("egress_allow=127.0.0.0/8 10.0.0.0/8").ready()
+    made = []
+    for host in ("127.0.0.1:%d" % world.sink.port, "10.1.2.3", "inner.example.com:%d" % world.sink.port):
+        answer = pool.create(site.key, stack.channel(type="webhook", severityThreshold="low", credentials={
+            "url": "https://%s/%s" % (host, secret("inner"))}))
+        assert answer.status == 201
+        made.append(answer.reply.json()["data"]["id"])
+    if own_names:
+        own_names("127.0.0.1 localhost inner.example.com.")  # names are asked for with their dot
+    else:
+        site.call("DELETE", at(made.pop()))
+    world.courier()
+    before = len(world.sink.requests)
+    assert site.publish()["deliveries"] == len(made)
+    for channel in made:
+        one = site.one(channel)
+        assert (outcomes(one), one["status"]) == (["refused"], "failed"), one
+    assert len(world.sink.requests) == before
+
+
+# Pace ------------------------------------------------------------------------------------------------
+
+
+class Gauge:
+    """An answer that takes ${seconds}, and how many were given at once at the most."""
+
+    def __init__(self, seconds):
+        self.seconds, self.now, self.most, self.lock = seconds, 0, 0, threading.Lock()
+
+    def __call__(self, request):
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        time.sleep(self.seconds)
+        with self.lock:
+            self.now -= 1
+        return 200
+
+
+def test_pace_and_order(world, site):
+    """At most so many under way to one channel, Slack once a second, and within a channel the gravest next."""
+    gauge = Gauge(0.1)
+    _, slow = site.channel("webhook")
+    _, slack = site.channel("slack")
+    world.sink.script(slow, gauge)
+    world.courier()
+    for n in range(30):
+        site.publish(severity="low", summary="low %d" % n)
+    site.publish(severity="critical", summary="grave")
+    got = arrivals(world, slack, 3)
+    gaps = [b.at - a.at for a, b in zip(got, got[1:])]
+    assert min(gaps) > 0.85, gaps
+    order = [re.search(r"grave|low \d+", r.body.decode())[0] for r in got]
+    assert order == ["low 0", "grave", "low 1"]
+    assert len(arrivals(world, slow, 31)) == 31 and 4 < gauge.most <= 8
+
+
+def test_dead_destinations_delay_nobody(world, site):
+    """A host that accepts and never answers, on forty channels: the healthy one's arrive within a second."""
+    marks = [site.channel("webhook", "https://hole.example.com/%s")[1] for _ in range(40)]
+    _, well = site.channel("webhook")
+    world.courier(total_timeout_s=15, connect_timeout_s=15)
+    for n in (1, 2, 3):
+        began = time.monotonic()
+        assert site.publish()["deliveries"] == len(marks) + 1
+        arrivals(world, well, n, timeout=2)
+        assert time.monotonic() - began < 1
+    assert world.hole.kept
+
+
+# Faults ----------------------------------------------------------------------------------------------
+
+
+class Stream:
+    """Publishes events until it is stopped; `told` are the ids of the accepted ones."""
+
+    def __init__(self, site, pause_s=0.01):
+        self.key, self.pause_s = site.key, pause_s
+        self.told, self.ending = [], threading.Event()
+        self.thread = threading.Thread(target=self.work)
+
+    def work(self):
+        with stack.Client(self.key) as c:
+            while not self.ending.is_set():
+                reply = c.send("POST", EVENTS, {"event": "disk.full", "severity": "high", "summary": "s"})
+                if reply.status == 202:
+                    self.told.append(ok(reply, 202)["id"])
+                else:
+                    assert reply.status == 503, reply
+                self.ending.wait(self.pause_s)
+
+    def wait_for_more(self, n=20):
+        goal = len(self.told) + n
+        assert wait_for(lambda: len(self.told) >= goal, 15), "the stream stands still"
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ending.set()
+        self.thread.join()
+
+
+def all_arrived(world, marks, told, timeout=15, once=False):
+    """Every event at every channel; a repeat bears the id of the first."""
+    def missing():
+        return [m for m in marks if not set(told) <= {json.loads(r.body)["eventId"] for r in world.sink.got(m)}]
+    assert told and wait_for(lambda: not missing(), timeout, 0.1), "events are lost"
+    for mark in marks:
+        ids = {}
+        for request in world.sink.got(mark):
+            ids.setdefault(json.loads(request.body)["eventId"], []).append(request.header("webhook-id"))
+        assert all(len(set(i)) == 1 for i in ids.values()), "a repeat with another id"
+        assert not once or all(len(i) == 1 for i in ids.values()), "sent twice without need"
+
+
+def none_left(site):
+    return stack.sql("SELECT count(*) AS n FROM sigsentry.queue WHERE tenant_id = %s", site.tenant)[0]["n"] == 0
+
+
+def two_channels(world, site, seconds=0.05):
+    marks = [site.channel("webhook")[1] for _ in range(2)]
+    for mark in marks:
+        world.sink.script(mark, seconds)
+    return marks
+
+
+def test_killed_couriers(world, site):
+    """kill -9 of one of two, three times, under a stream of events."""
+    marks = two_channels(world, site)
+    couriers = [world.courier(), world.courier()]
+    with Stream(site) as stream:
+        for n in range(3):
+            stream.wait_for_more()
+            couriers[n].process.kill()
+            couriers.append(world.courier())
+    all_arrived(world, marks, stream.told)
+    assert wait_for(lambda: none_left(site), 5)
+
+
+def test_drain(world, site):
+    """SIGTERM: what is under way ends, exit status 0, the rest waits for the next one."""
+    channel, mark = site.channel("webhook")
+    world.sink.script(mark, 0.6)
+    courier = world.courier(drain_s=5)
+    for _ in range(12):
+        site.publish()
+    arrivals(world, mark, 8)
+    courier.signal(signal.SIGTERM)
+    assert courier.process.wait(4) == 0
+    assert sorted(d["status"] for d in site.deliveries(channel)) == ["delivered"] * 8 + ["pending"] * 4
+    world.courier()
+    assert {d["status"] for d in site.ended(channel, 12)} == {"delivered"}
+    assert len(world.sink.got(mark)) == 12
+
+
+def test_reload_under_load(world, site):
+    """SIGHUP three times: every event arrives, and once."""
+    marks = two_channels(world, site)
+    courier = world.courier()
+    with Stream(site) as stream:
+        for n in range(3):
+            stream.wait_for_more()
+            courier.signal(signal.SIGHUP)
+            courier.wait(r"level=info .*ev=courier\.reload", n + 1)
+    all_arrived(world, marks, stream.told, once=True)
+
+
+def test_the_database_dies(world, site):
+    """Killed and started anew under load: what was accepted arrives, by the same courier."""
+    marks = two_channels(world, site)
+    courier = world.courier()
+    with Stream(site) as stream:
+        stream.wait_for_more()
+        stack.dev_pg("kill")
+        stack.dev_pg("start")
+        stream.wait_for_more()
+    all_arrived(world, marks, stream.told)
+    assert wait_for(lambda: none_left(site), 5) and courier.runs()
+
+
+def test_the_sink_goes_and_comes(world, site):
+    channel, mark = site.channel("webhook")
+    world.courier()
+    world.sink.close()
+    try:
+        site.publish()
+        assert wait_for(lambda: site.deliveries(channel)[0]["attempts"] == 1, 3)
+        assert site.deliveries(channel)[0]["nextAttemptAt"] and not world.sink.got(mark)
+    finally:
+        world.sink.open()
+    one = site.one(channel)
+    assert outcomes(one)[0] == "retry" and outcomes(one)[-1] == "ok" and len(world.sink.got(mark)) == 1
+
+
+def test_a_key_that_is_missing(world, site):
+    """Local: no attempt is used up, no clock starts; once the key is there, it goes."""
+    channel, mark = site.channel("webhook")
+    ring = pathlib.Path(re.search(r"(?m)^keyring_private *= *(\S+)", pathlib.Path(stack.env("SIGSENTRY_CONF")).read_text())[1])
+    own = world.folder / "keyring"
+    conf = world.folder / "keyring.conf"
+    conf.write_text("keyring_private = %s\nkeyring_public = %s.public\n" % (own, own))
+    words = stack.env("SIGSENTRY_CTL").split()[0]
+    subprocess.run([words, "-c", str(conf), "keyring", "generate"], check=True, capture_output=True)
+    courier = world.courier(keyring_private=own)
+    site.publish()
+    assert wait_for(lambda: "lastError" in site.deliveries(channel)[0], 3)
+    one = site.delivery(channel, site.deliveries(channel)[0]["id"])
+    assert outcomes(one) == ["local"] and site.deliveries(channel)[0]["attempts"] == 0
+    assert stack.sql("SELECT failing_since FROM sigsentry.lane WHERE channel_id = %s", channel) == [{"failing_since": None}]
+    wait = datetime.datetime.fromisoformat(one["nextAttemptAt"].replace("Z", "+00:00")).timestamp() - time.time()
+    assert 50 < wait < 61
+    own.write_bytes(ring.read_bytes())
+    courier.signal(signal.SIGHUP)
+    courier.wait(r"level=info .*ev=courier\.reload")
+    go_now()
+    one = site.one(channel)
+    assert (one["status"], outcomes(one)) == ("delivered", ["local", "ok"]) and len(world.sink.got(mark)) == 1
+
+
+# E-mail ----------------------------------------------------------------------------------------------
+
+
+def boxes(*names):
+    return ["%s.%s@example.com" % (n, secret("m")) for n in names]
+
+
+def test_the_relay_goes_and_comes(world, site):
+    """That is our own fault: no attempt is used up."""
+    box, = boxes("box")
+    channel = site.mail(box)
+    world.courier()
+    world.relay.close()
+    try:
+        site.publish()
+        assert wait_for(lambda: "lastError" in site.deliveries(channel)[0], 5)
+        assert site.deliveries(channel)[0]["attempts"] == 0
+    finally:
+        world.relay.open()
+    go_now()
+    one = site.one(channel)
+    assert (one["status"], outcomes(one), len(world.relay.got(box))) == ("delivered", ["local", "ok"], 1)
+
+
+def test_a_relay_that_refuses_us(world, site):
+    """535 is local, too."""
+    channel = site.mail(*boxes("box"))
+    bad = world.folder / "bad"
+    bad.write_text("wrong\n")
+    world.courier(smtp_password_file=bad)
+    site.publish()
+    assert wait_for(lambda: "lastError" in site.deliveries(channel)[0], 5)
+    one = site.delivery(channel, site.deliveries(channel)[0]["id"])
+    assert outcomes(one) == ["local"] and "535" in one["lastError"] and one["status"] == "pending"
+
+
+def test_domains_that_mail_may_go_to(world, site):
+    inside, outside = "%s@ops.example.com" % secret("m"), "%s@example.org" % secret("m")
+    allowed, mixed = site.mail(inside), site.mail(inside.replace("ops", "dev"), outside)
+    world.courier(mail_allow_domains=".example.com")
+    site.publish()
+    assert site.one(allowed)["status"] == "delivered"
+    assert site.one(mixed)["status"] == "failed"
+    assert len(world.relay.got(inside.replace("ops", "dev"))) == 1 and outside not in world.relay.asked
+
+
+# Secrets ---------------------------------------------------------------------------------------------
+
+
+def test_an_echo_is_struck_out(world, site):
+    """A sink that answers with all that it was sent: no credential in the history."""
+    channel, mark = site.channel("webhook", authHeader="Bearer " + secret("auth"), hmacSecret=secret("hmac"))
+    world.sink.script(mark, lambda r: (500, ("%s %r " % (r.path, r.fields)).encode() + base64.b64encode(r.path.encode()), {}), 200)
+    world.courier()
+    site.publish()
+    one = site.one(channel)
+    excerpt = one["attemptList"][0]["responseExcerpt"]
+    assert "***" in excerpt and "SigSentry/" in excerpt and not found_in(json.dumps(one).encode(), stack.CANARY)
+
+
+def test_no_secret_is_told(all_day):
+    """In no courier's log, in no process listing, in no dump of the database."""
+    logs = list(all_day.logs.rglob("*"))
+    assert len([p for p in logs if p.is_file()]) > 40
+    marks = (stack.CANARY, receivers.RELAY_PASSWORD)
+    for path in logs:
+        assert path.is_dir() or not any(found_in(path.read_bytes(), m) for m in marks), path
+    dump = subprocess.run(["pg_dump", "--dbname", stack.env("SIGSENTRY_DSN")], capture_output=True, timeout=60)
+    assert dump.returncode == 0 and b"The disk is full" in dump.stdout, dump.stderr
+    assert not any(found_in(dump.stdout, m) for m in marks)
+    courier = all_day.courier()
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        for name in ("cmdline", "environ"):
+            try:
+                data = (folder / name).read_bytes()
+            except OSError:
+                continue
+            assert int(folder.name) == os.getpid() or not any(found_in(data, m) for m in marks), folder
+    assert courier.runs()
+    all_day.end_couriers()
