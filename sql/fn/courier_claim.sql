@@ -8,7 +8,8 @@
 -- p_mail_cap  messages that a tenant may send on a day (UTC); 0 is any number.  Its e-mail then waits for the next day
 -- Returns rows: tenant_id, id (the delivery), channel_id, type, attempts (that counted), is_test, event_id, project_id,
 -- project_slug, event_name, severity, payload, occurred_at, accepted_at (ms since 1970, both), progress, credentials (name:sealed:previous
--- of each field with commas between, the sealed values in hex; previous is a replaced secret that still signs, or empty).
+-- of each field with commas between, the sealed values in hex; previous is a replaced secret that still signs, or empty),
+-- is_failing (the channel's last attempt failed).
 -- Tables: reads event, channel, credential, project, tenant, mail_day; writes queue, lane, delivery.
 -- Role: sigsentry_courier.
 -- Three steps in one call.  Whoever must be looked at (new, paused long enough, its courier gone) becomes ready, and its
@@ -20,7 +21,7 @@ CREATE OR REPLACE FUNCTION courier.claim(
 	p_types text[], p_flights integer[], p_gaps_ms integer[], p_mail_cap integer)
 RETURNS TABLE (tenant_id uuid, id uuid, channel_id uuid, type text, attempts integer, is_test boolean,
                event_id uuid, project_id uuid, project_slug text, event_name text, severity smallint, payload text,
-               occurred_at bigint, accepted_at bigint, progress text, credentials text)
+               occurred_at bigint, accepted_at bigint, progress text, credentials text, is_failing boolean)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
@@ -137,9 +138,10 @@ BEGIN
 	RETURN QUERY
 	SELECT q.tenant_id, q.id, q.channel_id, c.type::text, q.attempts, q.is_test, q.event_id, e.project_id, p.slug, e.name,
 	       q.severity, e.payload::text, (date_part('epoch', e.occurred_at) * 1000)::bigint,
-	       (date_part('epoch', e.accepted_at) * 1000)::bigint, q.progress, f.credentials
+	       (date_part('epoch', e.accepted_at) * 1000)::bigint, q.progress, f.credentials, l.is_failing
 	  FROM unnest(v_rows) q
 	  JOIN sigsentry.channel c ON c.tenant_id = q.tenant_id AND c.id = q.channel_id
+	  JOIN sigsentry.lane l ON l.tenant_id = q.tenant_id AND l.channel_id = q.channel_id
 	  JOIN sigsentry.event e ON e.tenant_id = q.tenant_id AND e.id = q.event_id AND e.id >= v_first AND e.id <= v_last
 	  LEFT JOIN sigsentry.project p ON p.tenant_id = q.tenant_id AND p.id = e.project_id
 	 CROSS JOIN LATERAL (SELECT string_agg(f.field || ':' || encode(f.sealed, 'hex') || ':'

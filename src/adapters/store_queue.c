@@ -31,7 +31,8 @@ enum {
 	C_OCCURRED,
 	C_ACCEPTED,
 	C_PROGRESS,
-	C_CREDENTIALS
+	C_CREDENTIALS,
+	C_FAILING
 };
 
 /* Append numbers to array parameters; one below 0 is NULL where ${nullable}. */
@@ -172,6 +173,7 @@ read_row(const struct db_rows *rows, size_t i, struct store_claimed *c)
 		return (ERR_INTERNAL);
 	c->attempts = db_int(rows, i, C_ATTEMPTS, 0);
 	c->is_test = slice_eq(db_text(rows, i, C_TEST), slice_of("t"));
+	c->is_failing = slice_eq(db_text(rows, i, C_FAILING), slice_of("t"));
 	c->severity = (enum severity)db_int(rows, i, C_SEVERITY, SEVERITY_INFO);
 	c->occurred_ms = db_int(rows, i, C_OCCURRED, 0);
 	c->accepted_ms = db_int(rows, i, C_ACCEPTED, 0);

@@ -24,6 +24,7 @@ struct store_claimed {
 	enum channel_type type;
 	int64_t attempts; /* that counted, before this one */
 	bool is_test;
+	bool is_failing; /* the channel's last attempt failed */
 	enum severity severity;
 	const char *project_slug, *event_name;
 	struct slice payload; /* JSON, NUL-terminated behind its length */

@@ -27,7 +27,6 @@ struct flight {
 	struct message_secrets secrets;
 	struct message message;
 	struct post_flight *post; /* NULL: nothing is under way */
-	bool is_failing;          /* counts among those of failing channels */
 	int64_t started_wall_ms, started_ms;
 	/* Of e-mail: the recipients one after the other. */
 	struct slice rest; /* of the list; absent: none is left */
@@ -57,6 +56,7 @@ link_flight(struct courier *c, struct flight *f)
 		f->next->prev = &f->next;
 	c->flights = f;
 	c->nflights++;
+	c->nfailing += f->d->is_failing;
 }
 
 /* Give back all that a flight has; its secrets are wiped. */
@@ -69,6 +69,7 @@ flight_free(struct flight *f)
 	if (f->next != NULL)
 		f->next->prev = f->prev;
 	f->c->nflights--;
+	f->c->nfailing -= f->d->is_failing;
 	message_clear(&f->message);
 	message_secrets_clear(&f->secrets);
 	buf_clear(&f->progress);

@@ -680,6 +680,37 @@ def test_dead_destinations_delay_nobody(world, site):
     assert world.hole.kept
 
 
+def test_failing_channels_share_half_of_the_flights(world, site):
+    """With more of them than flights, a healthy channel's event goes at once."""
+    ill = [site.channel("webhook")[1] for _ in range(12)]
+    for mark in ill:
+        world.sink.script(mark, 500, "hang")
+    world.courier(max_flights=8, total_timeout_s=4)
+    site.publish()
+    for mark in ill:
+        arrivals(world, mark)
+    _, well = site.channel("webhook", threshold="critical")
+    assert wait_for(lambda: sum(len(world.sink.got(m)) == 2 for m in ill) >= 4, 3)
+    time.sleep(0.3)
+    assert sum(len(world.sink.got(m)) == 2 for m in ill) == 4
+    for n in (1, 2, 3):
+        began = time.monotonic()
+        stack.sql("SELECT sigsentry.publish(%s, %s)", site.project, json.dumps(
+            {"event": "disk.full", "severity": "critical", "summary": "s"}))
+        arrivals(world, well, n, timeout=2)
+        assert time.monotonic() - began < 1
+
+
+def test_more_channels_than_flights(world, site):
+    """Whatever a claim leaves behind is claimed by the next one."""
+    marks = [site.channel("webhook")[1] for _ in range(6)]
+    for _ in range(10):
+        site.publish()
+    world.courier(max_flights=4)
+    for mark in marks:
+        assert len(arrivals(world, mark, 10)) == 10
+
+
 # Faults ----------------------------------------------------------------------------------------------
 
 
