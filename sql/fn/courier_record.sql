@@ -11,7 +11,7 @@
 -- p_courier    who made them, for the counters of /metrics; without it they count as those of couriers that are gone
 -- Returns how many were written.
 -- Tables: reads event, channel; writes queue, lane, attempt, delivery, mail_day, tally_attempt, tally_delivery; those of
--- sigsentry.channel_notice and sigsentry.channel_disable.
+-- sigsentry.channel_notice, sigsentry.channel_disable and sigsentry.queue_cancel.
 -- Role: sigsentry_courier.
 CREATE OR REPLACE FUNCTION courier.record(
 	p_tenants uuid[], p_ids uuid[], p_claims uuid[], p_outcomes text[], p_waits_ms bigint[], p_pauses_ms bigint[],
@@ -172,6 +172,14 @@ BEGIN
 		        CASE v_one.outcome WHEN 'gone' THEN 'The destination said that it is gone for good: '
 		             ELSE 'Nothing but failures for ' || p_disable_s / 3600 || ' hours; the last: ' END || coalesce(v_one.error, 'no reason was given'));
 	END LOOP;
+
+	-- What was under way when its channel was switched off waits for nothing.
+	PERFORM sigsentry.queue_cancel(c.tenant_id, c.id, 'the channel was switched off')
+	   FROM (SELECT DISTINCT f.tenant_id, f.channel_id
+	           FROM jsonb_to_recordset(v_failed) AS f (tenant_id uuid, channel_id uuid, is_end boolean)
+	          WHERE NOT f.is_end) w
+	   JOIN sigsentry.channel c ON c.tenant_id = w.tenant_id AND c.id = w.channel_id
+	  WHERE NOT c.is_active;
 	RETURN v_count;
 END
 $$;

@@ -519,6 +519,44 @@ def notices(world, mark, event):
     return [r for r in world.sink.got(mark) if r.header("x-sigsentry-event") == event]
 
 
+def test_gone(world, site):
+    """410: off, with reason and audit row; what waits ends as cancelled, also what was under way; the others are told."""
+    ill, ill_mark = site.channel("webhook")
+    _, well = site.channel("webhook")
+    _, deaf = site.channel("webhook", threshold="critical")
+
+    def later(request):
+        time.sleep(0.5)
+        return 500
+
+    world.sink.script(ill_mark, 410, *[later] * 20)
+    for _ in range(12):
+        site.publish()
+    world.courier()
+    ends = site.ended(ill, 12)
+    assert sorted({d["status"] for d in ends}) == ["cancelled", "failed"]
+    assert [outcomes(d) for d in ends if d["status"] == "failed"] == [["gone"]]
+    shown = stack.shown(site.client, ill)
+    assert shown["isActive"] is False and set(shown["disabledReason"]) == {"code", "message", "at"}
+    assert [a["after"]["isActive"] for a in stack.audit_rows(ill) if a["action"] == "channel.disable"] == [False]
+    assert wait_for(lambda: notices(world, well, "channel.disabled"), 5)
+    body = json.loads(notices(world, well, "channel.disabled")[0].body)
+    assert body["severity"] == "high" and body["channelId"] == ill
+    assert wait_for(lambda: len(world.sink.got(well)) == 12 + 1 + 1, 5)
+    assert len(notices(world, well, "channel.failing")) == len(notices(world, well, "channel.disabled")) == 1
+    for mark in (ill_mark, deaf):
+        assert not [r for r in world.sink.got(mark) if r.header("x-sigsentry-event").startswith("channel.")]
+    # and back
+    again = [d["id"] for d in ends if d["status"] == "cancelled"][0]
+    path = "%s/deliveries/%s/retry" % (at(ill), again)
+    stack.error(site.client.send("POST", path), 409, "CHANNEL_INACTIVE")
+    world.sink.script(ill_mark, 200)
+    site.call("PUT", at(ill), body={"isActive": True})
+    assert "disabledReason" not in stack.shown(site.client, ill)
+    site.call("POST", path, 202)
+    assert wait_for(lambda: site.delivery(ill, again)["status"] == "delivered", 5)
+
+
 @pytest.mark.parametrize("kind, gone", [
     ("discord", answer(404, b'{"code":10015,"message":"Unknown Webhook"}')), ("slack", answer(404, b"no_service")),
     ("slack", answer(404, b"no_active_hooks"))], ids=["10015", "no_service", "no_active_hooks"])
