@@ -600,6 +600,24 @@ def test_failing_is_told_once_until_the_next_success(world, site):
     tell([404], 2)
 
 
+def test_failures_only_for_five_days(world, site):
+    """Switched off; on again by PUT, its clock starts anew."""
+    channel, mark = site.channel("webhook")
+    world.sink.script(mark, 500)
+    world.courier()
+    site.publish()
+    arrivals(world, mark)
+    stack.sql("UPDATE sigsentry.lane SET failing_since = now() - interval '5 days' WHERE channel_id = %s", channel)
+    assert site.one(channel)["status"] in ("failed", "cancelled")
+    shown = stack.shown(site.client, channel)
+    assert shown["isActive"] is False and shown["disabledReason"]["code"] == "failing"
+    site.call("PUT", at(channel), body={"isActive": True})
+    world.sink.script(mark, 500, 200)
+    told = site.publish()
+    assert wait_for(lambda: all_delivered(site, told), 5)
+    assert stack.shown(site.client, channel)["isActive"] is True
+
+
 # Rotated secrets -------------------------------------------------------------------------------------
 
 
