@@ -25,6 +25,8 @@
 #include "courier/notice.h"
 #include "courier/outbox.h"
 
+#define LAST_WORDS_MS 5000 /* how long a courier that ends tries to write down what it knows */
+
 /** The courier with what only this room looks at. */
 struct work {
 	struct courier c;
@@ -313,7 +315,7 @@ is_over(const struct courier *c)
 		return (false);
 	if (outbox_is_empty(c) && db_loop_is_idle(c->db))
 		return (true);
-	return (clock_mono_ms(&c->clock) >= c->drain_at_ms + c->settings->drain_s * 1000);
+	return (clock_mono_ms(&c->clock) >= c->drain_at_ms + LAST_WORDS_MS);
 }
 
 /* Make all that there must be before the first turn. */

@@ -854,6 +854,21 @@ def test_drain(world, site):
     assert len(world.sink.got(mark)) == 12
 
 
+def test_drain_without_patience(world, site):
+    """What does not end in time is handed back: the next courier has it at once, not after its lease."""
+    channel, mark = site.channel("webhook")
+    world.sink.script(mark, *["hang"] * 3, 200)
+    courier = world.courier(drain_s=0, lease_s=600, total_timeout_s=60)
+    for _ in range(3):
+        site.publish()
+    arrivals(world, mark, 3)
+    courier.signal(signal.SIGTERM)
+    assert courier.process.wait(3) == 0
+    assert [(d["status"], d["attempts"]) for d in site.deliveries(channel)] == [("pending", 0)] * 3
+    world.courier()
+    assert [outcomes(d) for d in site.ended(channel, 3, timeout=3)] == [["ok"]] * 3
+
+
 def test_reload_under_load(world, site):
     """SIGHUP three times: every event arrives, and once."""
     marks = two_channels(world, site)
