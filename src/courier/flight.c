@@ -18,7 +18,7 @@
 #include "domain/excerpt.h"
 #include "domain/outcome.h"
 
-#define PROGRESS_ONE 18 /* bytes of one recipient's mark: a letter, 16 hex digits, a comma */
+#define PROGRESS_ONE 18 /* bytes of one recipient's mark: a letter, 16 hex digits, NUL */
 
 struct flight {
 	struct flight *next, **prev;
@@ -35,7 +35,8 @@ struct flight {
 	struct outcome_finding worst;  /* of this attempt's recipients */
 	size_t nrecipients, naccepted; /* the second with those of earlier attempts */
 	size_t nmails;                 /* that the relay took in this attempt */
-	int last_code;
+	int code;                      /* SMTP's, of the worst; of the last where all is well */
+	char excerpt[EXCERPT_MAX + 1]; /* of the same reply */
 };
 
 /* What an attempt has come to. */
@@ -217,23 +218,28 @@ mark_of(const struct flight *f, char letter, char out[PROGRESS_ONE])
 	text_hex(mac, 8, out + 1);
 }
 
-/* Has the recipient been served by an earlier attempt, or refused for good (${letter} 'a', 'r')? */
+/* Has the recipient been served by an earlier attempt, or refused for good (${letter} 'a', 'r')?
+ * Then the code that the relay gave stands in ${code}. */
 static bool
-is_marked(struct flight *f, char letter)
+is_marked(struct flight *f, char letter, int *code)
 {
 	char mark[PROGRESS_ONE];
+	const char *at;
 
 	mark_of(f, letter, mark);
-	return (strstr(buf_str(&f->progress), mark) != NULL);
+	if ((at = strstr(buf_str(&f->progress), mark)) == NULL)
+		return (false);
+	*code = at[strlen(mark)] == ':' ? atoi(at + strlen(mark) + 1) : 0;
+	return (true);
 }
 
 static void
-mark(struct flight *f, char letter)
+mark(struct flight *f, char letter, int code)
 {
 	char text[PROGRESS_ONE];
 
 	mark_of(f, letter, text);
-	buf_printf(&f->progress, "%s%s", f->progress.len > 0 ? "," : "", text);
+	buf_printf(&f->progress, "%s%s:%d", f->progress.len > 0 ? "," : "", text, code);
 }
 
 /* Which of two outcomes says more of the whole: what must be tried again comes first. */
@@ -257,12 +263,13 @@ end_mail(struct flight *f)
 {
 	char error[OUTCOME_REASON_SIZE + 64];
 	struct ending end = {
-	    .outcome = f->worst.outcome, .wait_ms = f->worst.wait_ms, .code = f->last_code};
+	    .outcome = f->worst.outcome, .wait_ms = f->worst.wait_ms, .code = f->code};
 
 	if (f->worst.outcome != OUTCOME_OK) {
 		snprintf(error, sizeof(error), "%zu of %zu recipients accepted; %s", f->naccepted,
 		    f->nrecipients, f->worst.reason);
 		end.error = error;
+		end.excerpt = f->excerpt[0] == '\0' ? NULL : f->excerpt;
 	}
 	/* a relay's "no such mailbox" is one recipient's, never the whole channel's end */
 	if (end.outcome == OUTCOME_GONE)
@@ -281,16 +288,20 @@ on_relay(void *ctx, const struct post_result *r)
 
 	f->post = NULL;
 	judge(f, r, &found);
-	f->last_code = r->answer.status;
 	if (found.outcome == OUTCOME_OK) {
 		f->naccepted++;
 		f->nmails++;
-		mark(f, 'a');
+		mark(f, 'a', r->answer.status);
 	} else if (found.outcome == OUTCOME_REFUSED || found.outcome == OUTCOME_GONE) {
-		mark(f, 'r');
+		mark(f, 'r', r->answer.status);
 	}
-	if (weight(found.outcome) > weight(f->worst.outcome))
+	if (f->worst.outcome == OUTCOME_OK || weight(found.outcome) > weight(f->worst.outcome)) {
 		f->worst = found;
+		f->code = r->answer.status;
+		if (excerpt_make(r->answer.body, f->secrets.list, f->secrets.nlist, f->excerpt) !=
+		    ERR_OK)
+			f->excerpt[0] = '\0';
+	}
 	/* where the relay itself is ill, the other recipients need not be tried */
 	if (found.outcome == OUTCOME_LOCAL)
 		end_mail(f);
@@ -298,12 +309,14 @@ on_relay(void *ctx, const struct post_result *r)
 		next_recipient(f);
 }
 
-/* Note that a recipient is refused without being asked for. */
+/* Note that a recipient is refused without being asked for now. */
 static void
-refuse_recipient(struct flight *f, const char *why)
+refuse_recipient(struct flight *f, int code, const char *why)
 {
 	if (weight(OUTCOME_REFUSED) > weight(f->worst.outcome)) {
 		f->worst.outcome = OUTCOME_REFUSED;
+		f->code = code;
+		f->excerpt[0] = '\0';
 		snprintf(f->worst.reason, sizeof(f->worst.reason), "%s", why);
 	}
 }
@@ -313,24 +326,25 @@ static void
 next_recipient(struct flight *f)
 {
 	struct post_mail mail;
+	int code;
 
 	while (slice_split(&f->rest, ',', &f->recipient)) {
 		f->nrecipients++;
-		if (is_marked(f, 'a')) {
+		if (is_marked(f, 'a', &code)) {
 			f->naccepted++;
-		} else if (is_marked(f, 'r')) {
-			refuse_recipient(f, "the relay has refused the others for good");
+		} else if (is_marked(f, 'r', &code)) {
+			refuse_recipient(f, code, "the relay has refused the others for good");
 		} else if (!settings_mail_is_allowed(f->c->settings, f->recipient)) {
 			refuse_recipient(
-			    f, "mail_allow_domains does not have the domain of the others");
+			    f, 0, "mail_allow_domains does not have the domain of the others");
 		} else if (message_mail(&f->message, f->d, f->c->settings, f->recipient,
 			       clock_wall_ms(&f->c->clock)) != ERR_OK) {
-			refuse_recipient(f, "the message could not be made");
+			refuse_recipient(f, 0, "the message could not be made");
 		} else {
 			mail = (struct post_mail){f->recipient, buf_slice(&f->message.body)};
 			if (post_mail_start(f->c->post, &mail, on_relay, f, &f->post) == ERR_OK)
 				return;
-			refuse_recipient(f, "no message can be sent to this address");
+			refuse_recipient(f, 0, "no message can be sent to this address");
 		}
 	}
 	end_mail(f);

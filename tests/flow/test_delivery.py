@@ -940,6 +940,25 @@ def boxes(*names):
     return ["%s.%s@example.com" % (n, secret("m")) for n in names]
 
 
+def test_recipients_that_are_not_accepted(world, site):
+    """Only those not yet accepted are tried again; who has it gets it once, who was refused for good is asked no more."""
+    good, bad, late, other = boxes("good", "bad", "late", "other")
+    world.relay.scripts.update({bad: ["550 5.1.1 no such user"], late: ["451 4.7.1 later", "250 ok"],
+                                other: ["451 4.7.1 later", "250 ok"]})
+    mixed, greylisted = site.mail(good, bad, late), site.mail(other)
+    world.courier()
+    site.publish()
+    one = site.one(mixed)
+    assert (one["status"], outcomes(one)) == ("failed", ["retry", "refused"]) and "2 of 3" in one["lastError"], one
+    assert one["attemptList"][0]["responseExcerpt"].startswith("451 4.7.1 later")
+    assert [a.get("statusCode") for a in one["attemptList"]] == [451, 550]
+    assert [len(world.relay.got(b)) for b in (good, bad, late)] == [1, 0, 1]
+    assert [world.relay.asked.count(b) for b in (good, bad, late)] == [1, 1, 2]
+    assert not found_in(json.dumps(one).encode(), stack.CANARY), "an address is a credential"
+    one = site.one(greylisted)
+    assert (one["status"], outcomes(one)) == ("delivered", ["retry", "ok"])
+
+
 def test_the_relay_goes_and_comes(world, site):
     """That is our own fault: no attempt is used up."""
     box, = boxes("box")
