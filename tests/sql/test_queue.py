@@ -27,6 +27,9 @@ def event(**changes):
     return json.dumps({k: v for k, v in body.items() if v is not None})
 
 
+COURIER = uuid.uuid4()
+
+
 class Queue(Database):
     """A session that plays producer, courier and admin."""
 
@@ -55,9 +58,10 @@ class Queue(Database):
         assert len(found) == 1
         return found[0]
 
-    def claim(self, free=100, failing=None, lease=60, flights=10, gap_ms=0):
+    def claim(self, free=100, failing=None, lease=60, flights=10, gap_ms=0, mail_cap=0):
         mine = uuid.uuid4()
-        rows = self.rows(query("courier_claim"), mine, free, free if failing is None else failing, lease, TYPES, [flights] * 6, [gap_ms] * 6)
+        rows = self.rows(query("courier_claim"), mine, free, free if failing is None else failing, lease, TYPES,
+                         [flights] * 6, [gap_ms] * 6, mail_cap)
         return [dict(r, claim=mine) for r in rows]
 
     def record(self, rows, outcome="ok", wait_ms=None, error="no", pause_ms=0, disable_s=432000, code=500):
@@ -65,7 +69,8 @@ class Queue(Database):
         outcomes = outcome if isinstance(outcome, list) else [outcome] * n
         return self.value(
             query("courier_record"), [r["tenant_id"] for r in rows], [r["id"] for r in rows], [r["claim"] for r in rows], outcomes,
-            [wait_ms] * n, [pause_ms] * n, [1764000000000] * n, [5] * n, [code] * n, [error] * n, [None] * n, [None] * n, disable_s)
+            [wait_ms] * n, [pause_ms] * n, [1764000000000] * n, [5] * n, [code] * n, [error] * n, [None] * n, [None] * n,
+            [0] * n, disable_s, COURIER)
 
     def status(self, delivery):
         return self.value("SELECT status FROM sigsentry.delivery_all WHERE id = %s", delivery)

@@ -1,11 +1,12 @@
 """Goal: each role may do what its program needs, and nothing else; tried in a session of that role."""
+import json
 import pathlib
 import uuid
 
 import pytest
 from psycopg2 import errors
 
-from conftest import Database, admit, call, call_id, create, delete, get, update, until
+from conftest import Database, admit, call, call_id, create, delete, get, query, update, until
 
 ROLES = ["sigsentry_api", "sigsentry_courier"]
 SCHEMAS = ["sigsentry", "api", "admin", "courier"]
@@ -152,7 +153,8 @@ def test_no_role_is_a_member_of_another(db, role):
 
 def test_the_api_role_can_do_its_work(db, api, home):
     """Every function of schema api, in a session of the role that has it alone."""
-    channel = uuid.uuid4()
+    channel, event = uuid.uuid4(), uuid.uuid4()
+    body = {"event": "analysis.completed", "title": "t", "severity": "critical", "summary": "s"}
     work = {
         "ready": lambda: call(api, "api_ready")["version"] == db.value("SELECT max(version) FROM sigsentry.migration"),
         "admit": lambda: admit(api, home.digest, take=True)["status"] == "ok",
@@ -162,6 +164,13 @@ def test_the_api_role_can_do_its_work(db, api, home):
         "channel_update": lambda: update(api, home.digest, channel, sealed={"webhookUrl": b"new"})["status"] == "ok",
         "settings_get": lambda: call(api, "api_settings_get", home.digest, None)["status"] == "ok",
         "settings_set": lambda: call(api, "api_settings_set", home.digest, None, call_id(), 3)["status"] == "ok",
+        "channel_test": lambda: call(api, "api_channel_test", home.digest, None, channel, call_id())["status"] == "ok",
+        "event_publish": lambda: call(api, "api_event_publish", home.digest, None, event, json.dumps(body), None, None)["status"] == "ok",
+        "event_get": lambda: call(api, "api_event_get", home.digest, None, event)["status"] == "ok",
+        "delivery_list": lambda: call(api, "api_delivery_list", home.digest, None, channel, None, None, 10)["status"] == "ok",
+        "delivery_get": lambda: call(api, "api_delivery_get", home.digest, None, channel, event)["status"] == "not_found",
+        "delivery_retry": lambda: call(api, "api_delivery_retry", home.digest, None, channel, event)["status"] == "not_found",
+        "deliveries_retry": lambda: call(api, "api_deliveries_retry", home.digest, None, channel, None, None, ["failed"], None, 10)["queued"] == 0,
         "channel_delete": lambda: delete(api, home.digest, channel)["status"] == "ok",
         "metrics": lambda: len(Database(api).rows("SELECT * FROM api.metrics()")) > 0,
     }
@@ -171,10 +180,26 @@ def test_the_api_role_can_do_its_work(db, api, home):
 
 
 def test_the_courier_role_can_do_its_work(db, session):
+    """Every function of schema courier; those that tests/sql/test_queue.py calls as the owner too."""
     conn = session("sigsentry_courier")
-    assert [f["name"] for f in functions(db) if f["schema"] == "courier"] == ["housekeep"]
     # the stack's own may be at it
     until(lambda: call(conn, "courier_housekeep", 1000) == {"done": True, "more": False})
+    rows = Database(conn).rows
+    none = [[]] * 13
+    work = {
+        "claim": lambda: rows(query("courier_claim"), uuid.uuid4(), 0, 0, 60, [], [], [], 0) == [],
+        "record": lambda: rows(query("courier_record"), *none, 0, uuid.uuid4()) == [{"record": 0}],
+        "renew": lambda: rows(query("courier_renew"), uuid.UUID(int=0), "n", "v", [], 0, [], [], [], 60) is not None,
+        "hand_back": lambda: rows(query("courier_hand_back"), [], [], []) == [{"hand_back": 0}],
+        "housekeep": lambda: True,
+        "history_drop": lambda: rows(query("courier_history_drop"), 0) == [{"history_drop": 0}],
+        "notices_take": lambda: rows(query("courier_notices_take"), 0) == [],
+        "notice_done": lambda: rows(query("courier_notice_done"), uuid.uuid4(), uuid.uuid4()) is not None,
+    }
+    assert set(work) == {f["name"] for f in functions(db) if f["schema"] == "courier"}
+    for name, act in work.items():
+        assert act(), name
+    db.rows("DELETE FROM sigsentry.courier WHERE id = %s", uuid.UUID(int=0))
 
 
 def test_the_courier_role_cannot_create(session, home):
