@@ -512,6 +512,47 @@ def test_a_finished_one_is_sent_again(world, site):
     assert (one["status"], outcomes(one)) == ("delivered", ["refused", "retry", "ok"])
 
 
+def test_many_are_sent_again(world, site):
+    """Those of a time, in batches, at the channel's pace."""
+    channel, mark = site.channel("teams", POWER_URL)
+    world.sink.script(mark, 404, 404, 404, 200)
+    world.courier()
+    since = stack.rfc3339(-5)
+    for _ in range(3):
+        site.publish()
+    assert {d["status"] for d in site.ended(channel, 3)} == {"failed"}
+    told = site.call("POST", at(channel) + "/deliveries/retry", 202, {"since": since, "status": ["failed"]})
+    assert told == {"queued": 3}
+    assert [(d["status"], outcomes(d)) for d in site.ended(channel, 3)] == [("delivered", ["refused", "ok"])] * 3
+    got = world.sink.got(mark)[3:]
+    assert all(b.at - a.at > 0.2 for a, b in zip(got, got[1:]))
+
+
+def test_a_channel_deleted_meanwhile(world, site):
+    """Its delivery ends after the running attempt, and nobody minds."""
+    channel, mark = site.channel("webhook")
+    world.sink.script(mark, 0.4)
+    courier = world.courier()
+    site.publish()
+    arrivals(world, mark)
+    site.call("DELETE", at(channel))
+    courier.wait(r"ev=delivery\.end .*outcome=ok")
+    time.sleep(0.2)
+    assert none_left(site) and not courier.lines("level=error")
+
+
+def test_a_suspended_tenants_queue_rests(world, site):
+    _, mark = site.channel("webhook")
+    site.publish()
+    stack.ctl("tenant", "suspend", site.tenant)
+    world.courier()
+    time.sleep(0.4)
+    assert not world.sink.got(mark)
+    stack.ctl("tenant", "resume", site.tenant)
+    stack.sql("UPDATE sigsentry.lane SET due_at = now() WHERE tenant_id = %s", site.tenant)  # it looks once a minute
+    arrivals(world, mark)
+
+
 # Nothing dies silently -------------------------------------------------------------------------------
 
 
@@ -684,6 +725,20 @@ def test_addresses_that_nothing_is_sent_to(world, site, pools, own_names):  # no
         one = site.one(channel)
         assert (outcomes(one), one["status"]) == (["refused"], "failed"), one
     assert len(world.sink.requests) == before
+
+
+def test_a_resolver_that_is_ill(world, site):
+    """Names that do not resolve are tried again; from the twentieth in a row on it is our own fault."""
+    for n in range(22):
+        site.channel("webhook", "https://n%d.%s.example.com/%%s" % (n, secrets.token_hex(4)))
+    world.courier(retry_schedule="60")
+    site.publish()
+    assert wait_for(lambda: len(tried_of(site)) == 22, 10)
+    assert sorted(tried_of(site)) == ["local"] * 3 + ["retry"] * 19
+
+
+def tried_of(site):
+    return [r["outcome"] for r in stack.sql("SELECT outcome FROM sigsentry.attempt WHERE tenant_id = %s", site.tenant)]
 
 
 # Pace ------------------------------------------------------------------------------------------------
