@@ -15,6 +15,7 @@
 #include "domain/settings.h"
 
 struct flight;
+struct gear;
 struct outbox;
 
 #define COURIER_NAME_SIZE 128
@@ -30,8 +31,8 @@ struct courier {
 	struct keyring *ring;
 	struct seal_ring *seals;
 	struct post *post;
-	int64_t post_wake_ms; /* when post_on_timer() is due, monotonic; -1: never */
-	int db_fd;            /* what the loop watches for `db`; -1: nothing */
+	struct gear *gears; /* work.c: `post` and those that it has replaced */
+	int db_fd;          /* what the loop watches for `db`; -1: nothing */
 	short db_events;
 
 	struct flight *flights; /* flight.c: those under way */
@@ -59,7 +60,7 @@ struct courier {
 	size_t nnotices; /* under way */
 
 	bool is_stopping;    /* SIGTERM: no more claims */
-	bool is_reloading;   /* SIGHUP: no more claims until what is under way has ended */
+	bool is_reloading;   /* SIGHUP: no more claims until the database has been told all */
 	int64_t drain_at_ms; /* what is then still under way is handed back */
 };
 

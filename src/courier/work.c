@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -27,6 +28,16 @@
 
 #define LAST_WORDS_MS 5000 /* how long a courier that ends tries to write down what it knows */
 
+/** A post and the settings that it borrows.  After a reload it stays until its transfers have
+ * ended. */
+struct gear {
+	struct gear *older;
+	struct courier *c;
+	const struct settings *settings;
+	struct post *post;
+	int64_t wake_ms; /* when post_on_timer() is due, monotonic; -1: never */
+};
+
 /** The courier with what only this room looks at. */
 struct work {
 	struct courier c;
@@ -40,32 +51,64 @@ struct work {
 static void
 on_post_ready(void *ctx, int fd, short events)
 {
-	struct courier *c = ctx;
+	struct gear *g = ctx;
 	unsigned int e = 0;
 
 	e |= (events & POLLIN) != 0 ? POST_READ : 0;
 	e |= (events & POLLOUT) != 0 ? POST_WRITE : 0;
-	post_on_ready(c->post, fd, e);
+	post_on_ready(g->post, fd, e);
 }
 
 static void
 watch(void *ctx, int fd, unsigned int events)
 {
-	struct courier *c = ctx;
+	struct gear *g = ctx;
 	short e = 0;
 
 	e = (short)(e | ((events & POST_READ) != 0 ? POLLIN : 0));
 	e = (short)(e | ((events & POST_WRITE) != 0 ? POLLOUT : 0));
-	if (loop_watch(c->loop, fd, e, on_post_ready, c) != ERR_OK)
+	if (loop_watch(g->c->loop, fd, e, on_post_ready, g) != ERR_OK)
 		log_error("loop.watch", LOG_STR("error", strerror(errno)));
 }
 
 static void
 wake(void *ctx, int64_t after_ms)
 {
-	struct courier *c = ctx;
+	struct gear *g = ctx;
 
-	c->post_wake_ms = after_ms < 0 ? -1 : clock_mono_ms(&c->clock) + after_ms;
+	g->wake_ms = after_ms < 0 ? -1 : clock_mono_ms(&g->c->clock) + after_ms;
+}
+
+/* Takes NULL. */
+static void
+gear_free(struct gear *g)
+{
+	if (g == NULL)
+		return;
+	post_free(g->post);
+	settings_free(g->settings);
+	free(g);
+}
+
+/* Call the timers that are due, and drop the posts that were replaced and have nothing more to do.
+ * Not from within a callback of theirs. */
+static void
+turn_gears(struct courier *c, int64_t now_ms)
+{
+	struct gear **at = &c->gears, *g;
+
+	while ((g = *at) != NULL) {
+		if (g->wake_ms >= 0 && now_ms >= g->wake_ms) {
+			g->wake_ms = -1;
+			post_on_timer(g->post);
+		}
+		if (g->post != c->post && post_count(g->post) == 0) {
+			*at = g->older;
+			gear_free(g);
+		} else {
+			at = &g->older;
+		}
+	}
 }
 
 /* The database's socket
@@ -103,21 +146,20 @@ watch_db(struct courier *c)
 
 /** All that is made anew with every reading of the config. */
 struct fresh {
-	const struct settings *settings;
+	const struct settings *settings; /* the gear's */
 	struct keyring *ring;
 	struct seal_ring *seals;
 	struct db_loop *db;
-	struct post *post;
+	struct gear *gear;
 };
 
 static void
 fresh_free(struct fresh *f)
 {
-	post_free(f->post);
 	db_loop_free(f->db);
 	seal_ring_free(f->seals);
 	keyring_free(f->ring);
-	settings_free(f->settings);
+	gear_free(f->gear);
 }
 
 /* Load the private keyring. */
@@ -149,12 +191,16 @@ load_keys(struct fresh *f, struct buf *why)
 static enum err
 make_fresh(struct work *w, struct fresh *f, struct buf *why)
 {
-	const struct post_watcher watcher = {watch, wake, &w->c};
+	struct post_watcher watcher = {watch, wake, NULL};
 	struct db_options db = {.user = "sigsentry_courier", .application = "sigsentry-courier"};
 	enum err e;
 
 	memset(f, 0, sizeof(*f));
-	f->settings =
+	if ((watcher.ctx = f->gear = calloc(1, sizeof(*f->gear))) == NULL)
+		return (ERR_NOMEM);
+	f->gear->c = &w->c;
+	f->gear->wake_ms = -1;
+	f->settings = f->gear->settings =
 	    settings_load(w->source->path, w->source->overrides, w->source->noverrides, why);
 	if (f->settings == NULL)
 		return (ERR_INVALID);
@@ -163,15 +209,16 @@ make_fresh(struct work *w, struct fresh *f, struct buf *why)
 	db.conninfo = f->settings->database;
 	db.lock_timeout_ms = f->settings->lock_timeout_ms;
 	f->db = db_loop_new(&db);
-	f->post = post_new(f->settings, &watcher, why);
-	return (f->db == NULL || f->post == NULL ? ERR_NOMEM : ERR_OK);
+	f->gear->post = post_new(f->settings, &watcher, why);
+	return (f->db == NULL || f->gear->post == NULL ? ERR_NOMEM : ERR_OK);
 }
 
-/* Put the fresh ones in place of what there is. */
+/* Put the fresh ones in place of what there is.  What is under way goes on over the post that it
+ * began with. */
 static void
 take_fresh(struct courier *c, const struct fresh *f)
 {
-	struct fresh old = {c->settings, c->ring, c->seals, c->db, c->post};
+	struct fresh old = {.ring = c->ring, .seals = c->seals, .db = c->db};
 
 	c->settings = f->settings;
 	c->ring = f->ring;
@@ -180,12 +227,14 @@ take_fresh(struct courier *c, const struct fresh *f)
 		(void)!loop_watch(c->loop, c->db_fd, 0, NULL, NULL);
 	c->db_fd = -1;
 	c->db = f->db;
-	c->post = f->post;
+	c->post = f->gear->post;
+	f->gear->older = c->gears;
+	c->gears = f->gear;
 	fresh_free(&old);
 	log_setup("sigsentry-courier", (enum log_level)c->settings->log_level);
 }
 
-/* Nothing is under way: read config and keyring again. */
+/* Nothing is asked of the database: read config and keyring again. */
 static void
 reload(struct work *w)
 {
@@ -265,6 +314,7 @@ sooner(int64_t a, int64_t b)
 static int64_t
 how_long(struct courier *c, int64_t now_ms)
 {
+	const struct gear *g;
 	int64_t wait = -1;
 
 	wait = sooner(wait, claim_wait_ms(c, now_ms));
@@ -272,8 +322,10 @@ how_long(struct courier *c, int64_t now_ms)
 	wait = sooner(wait, house_wait_ms(c, now_ms));
 	wait = sooner(wait, notice_wait_ms(c, now_ms));
 	wait = sooner(wait, db_loop_wait_ms(c->db, now_ms));
-	if (c->post_wake_ms >= 0)
-		wait = sooner(wait, c->post_wake_ms > now_ms ? c->post_wake_ms - now_ms : 0);
+	for (g = c->gears; g != NULL; g = g->older) {
+		if (g->wake_ms >= 0)
+			wait = sooner(wait, g->wake_ms > now_ms ? g->wake_ms - now_ms : 0);
+	}
 	if (c->is_stopping)
 		wait = sooner(wait, c->drain_at_ms > now_ms ? c->drain_at_ms - now_ms : 0);
 	return (wait);
@@ -286,10 +338,7 @@ turn(struct work *w)
 	struct courier *c = &w->c;
 	int64_t now = clock_mono_ms(&c->clock);
 
-	if (c->post_wake_ms >= 0 && now >= c->post_wake_ms) {
-		c->post_wake_ms = -1;
-		post_on_timer(c->post);
-	}
+	turn_gears(c, now);
 	if (c->is_stopping && now >= c->drain_at_ms && c->nflights > 0)
 		beat_hand_back(c);
 	outbox_flush(c);
@@ -298,8 +347,7 @@ turn(struct work *w)
 	house_ask(c, now);
 	notice_ask(c, now);
 	db_loop_ready(c->db, now);
-	if (c->is_reloading && c->nflights + c->nnotices == 0 && outbox_is_empty(c) &&
-	    db_loop_is_idle(c->db))
+	if (c->is_reloading && outbox_is_empty(c) && db_loop_is_idle(c->db))
 		reload(w);
 	watch_db(c);
 	loop_wait(c->loop, how_long(c, clock_mono_ms(&c->clock)));
@@ -334,7 +382,6 @@ begin(struct work *w, struct buf *why)
 	}
 	c->clock = clock_system();
 	c->db_fd = -1;
-	c->post_wake_ms = -1;
 	if ((c->loop = loop_new()) == NULL || (c->outbox = outbox_new()) == NULL ||
 	    open_signals(w) != ERR_OK) {
 		buf_printf(why, "cannot wait for events: %s", strerror(errno));
@@ -351,6 +398,7 @@ int
 work_run(const struct work_source *source)
 {
 	struct work w = {.source = source};
+	struct gear *g;
 	struct buf why;
 
 	buf_init(&why, 4096);
@@ -364,7 +412,11 @@ work_run(const struct work_source *source)
 	log_info("courier.stop");
 	flight_cancel_all(&w.c);
 	outbox_free(w.c.outbox);
-	fresh_free(&(struct fresh){w.c.settings, w.c.ring, w.c.seals, w.c.db, w.c.post});
+	fresh_free(&(struct fresh){.ring = w.c.ring, .seals = w.c.seals, .db = w.c.db});
+	while ((g = w.c.gears) != NULL) {
+		w.c.gears = g->older;
+		gear_free(g);
+	}
 	loop_free(w.c.loop);
 	return (0);
 }

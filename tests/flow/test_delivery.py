@@ -936,6 +936,25 @@ def test_reload_under_load(world, site):
     all_arrived(world, marks, stream.told, once=True)
 
 
+def test_reload_while_somebody_hangs(world, site):
+    """What is under way goes on, and nobody else waits for it."""
+    slow, mark = site.channel("webhook")
+    world.sink.script(mark, 1.6)
+    courier = world.courier(total_timeout_s=10)
+    told = site.publish()
+    arrivals(world, mark)
+    _, well = site.channel("webhook", threshold="high")
+    began = time.monotonic()
+    for n in (1, 2):
+        courier.signal(signal.SIGHUP)
+        courier.wait(r"level=info .*ev=courier\.reload", n)
+    site.publish()
+    arrivals(world, well)
+    assert time.monotonic() - began < 1 and site.deliveries(slow)[-1]["status"] == "sending"
+    assert [outcomes(d) for d in site.ended(slow, 2)] == [["ok"]] * 2
+    assert [json.loads(r.body)["eventId"] for r in world.sink.got(mark)].count(told["id"]) == 1
+
+
 def test_the_database_dies(world, site):
     """Killed and started anew under load: what was accepted arrives, by the same courier."""
     marks = two_channels(world, site)
