@@ -598,6 +598,29 @@ def test_gone(world, site):
     assert wait_for(lambda: site.delivery(ill, again)["status"] == "delivered", 5)
 
 
+def test_a_stale_outcome_changes_nothing(world, site):
+    """Who lost its lease and says so late is not listened to."""
+    channel, _ = site.channel("webhook")
+    site.publish()
+    one = site.deliveries(channel)[0]["id"]
+    for outcome, wait in (("gone", None), ("ok", None), ("retry", 1)):
+        assert stack.sql("SELECT courier.record(ARRAY[%s]::uuid[], ARRAY[%s]::uuid[], ARRAY[gen_random_uuid()], ARRAY[%s], ARRAY[%s]::bigint[],"
+                         " '{0}', '{0}', '{0}', '{410}', '{x}', '{NULL}', '{NULL}', 1) AS n", site.tenant, one, outcome, wait) == [{"n": 0}]
+    assert stack.shown(site.client, channel)["isActive"] is True
+    assert (site.deliveries(channel)[0]["status"], site.delivery(channel, one)["attemptList"]) == ("pending", [])
+
+
+def test_published_while_it_was_switched_off(world, site):
+    """An event that did not see the change yet: its delivery ends as cancelled, and a test goes all the same."""
+    channel, mark = site.channel("webhook")
+    site.publish()
+    stack.sql("UPDATE sigsentry.channel SET is_active = false WHERE id = %s", channel)
+    site.call("POST", at(channel) + "/test", 202)
+    world.courier()
+    assert [(d["status"], d["test"]) for d in site.ended(channel, 2)] == [("cancelled", False), ("delivered", True)]
+    assert len(world.sink.got(mark)) == 1
+
+
 @pytest.mark.parametrize("kind, gone", [
     ("discord", answer(404, b'{"code":10015,"message":"Unknown Webhook"}')), ("slack", answer(404, b"no_service")),
     ("slack", answer(404, b"no_active_hooks"))], ids=["10015", "no_service", "no_active_hooks"])
