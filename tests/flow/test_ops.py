@@ -175,6 +175,23 @@ def test_schema_too_old():
         stack.sql("DELETE FROM sigsentry.migration WHERE version = %s", version + 1)
 
 
+def test_schema_of_the_release_before():
+    """Its function tells less; what is said is that the schema is too old."""
+    version = stack.sql("SELECT max(version) AS v FROM sigsentry.migration")[0]["v"]
+    grant = "GRANT EXECUTE ON FUNCTION api.ready() TO sigsentry_api"
+    try:
+        stack.sql("DROP FUNCTION api.ready()")
+        stack.sql("CREATE FUNCTION api.ready(OUT version integer, OUT writable boolean) LANGUAGE sql SECURITY DEFINER"
+                  " AS 'SELECT 2, true'")
+        stack.sql(grant)
+        told("version 2", "needs %d" % version, "sigsentryctl migrate")
+    finally:
+        stack.sql("DROP FUNCTION IF EXISTS api.ready()")
+        stack.sql((stack.ROOT / "sql" / "fn" / "api_ready.sql").read_text())
+        stack.sql(grant)
+    assert ask("/readyz").status == 200
+
+
 def test_read_only():
     """A standby, or an owner who has closed it for a while."""
     name = stack.sql("SELECT current_database() AS d")[0]["d"]
