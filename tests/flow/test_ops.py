@@ -455,12 +455,12 @@ def test_channels_by_type():
 def record(outcome, wait_ms=None, courier=None, stale=False, times=1):
     """What a courier does with what waits: claims it, and writes down how it ended."""
     claim = str(uuid.uuid4())
-    rows = stack.sql("SELECT * FROM courier.claim(%s, 100, 100, 60, '{webhook,slack}', '{8,8}', '{0,0}')", claim)
+    rows = stack.sql("SELECT * FROM courier.claim(%s, 100, 100, 60, '{webhook,slack}', '{8,8}', '{0,0}', 0)", claim)
     assert rows
     for _ in range(times):
         for r in rows:
             stack.sql("SELECT courier.record(ARRAY[%s::uuid], ARRAY[%s::uuid], ARRAY[%s::uuid], ARRAY[%s], ARRAY[%s::bigint],"
-                      " '{0}', '{0}', '{5}', '{200}', '{null}', '{null}', '{null}', 0, %s)", r["tenant_id"], r["id"],
+                      " '{0}', '{0}', '{5}', '{200}', '{null}', '{null}', '{null}', '{0}', 0, %s)", r["tenant_id"], r["id"],
                       str(uuid.uuid4()) if stale else claim, outcome, wait_ms, courier or NIL)
 
 
