@@ -109,6 +109,15 @@ store_housekeep_ask(struct db_loop *d, int64_t batch, db_loop_done *done, void *
 	return (db_loop_call(d, &Q_COURIER_HOUSEKEEP, params, 1, HOUSEKEEP_MS, done, ctx));
 }
 
+enum err
+store_history_ask(struct db_loop *d, int64_t history_s, db_loop_done *done, void *ctx)
+{
+	char text[DB_INT_SIZE];
+	const struct db_param params[] = {db_param_int(history_s, text)};
+
+	return (db_loop_call(d, &Q_COURIER_HISTORY_DROP, params, 1, HOUSEKEEP_MS, done, ctx));
+}
+
 bool
 store_housekeep_is_more(const struct db_rows *rows)
 {

@@ -42,4 +42,11 @@ enum err store_housekeep_ask(
     struct db_loop *d, int64_t batch, db_loop_done *done, void *ctx) MUST_CHECK;
 bool store_housekeep_is_more(const struct db_rows *rows);
 
+/**
+ * store_history_ask(d, history_s, done, ctx):
+ * Drop the weeks of events, deliveries and attempts that are older than ${history_s} seconds.
+ */
+enum err store_history_ask(
+    struct db_loop *d, int64_t history_s, db_loop_done *done, void *ctx) MUST_CHECK;
+
 #endif

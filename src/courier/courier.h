@@ -54,6 +54,7 @@ struct courier {
 
 	bool is_housekeeping; /* house.c */
 	int64_t house_at_ms;
+	int64_t house_batches; /* of these chores */
 
 	bool is_noticing; /* notice.c */
 	int64_t notice_at_ms;

@@ -17,6 +17,29 @@ house_wait_ms(const struct courier *c, int64_t now_ms)
 	return (c->house_at_ms > now_ms ? c->house_at_ms - now_ms : 0);
 }
 
+/* They failed: not again for a while. */
+static void
+fail(struct courier *c, enum err e)
+{
+	log_warn("house.fail", LOG_STR("error", err_word(e)));
+	c->house_at_ms = clock_mono_ms(&c->clock) + AGAIN_MS;
+}
+
+/* The old weeks are gone, and with them the last of the chores. */
+static void
+on_history(void *ctx, enum err e, const struct db_rows *rows)
+{
+	struct courier *c = ctx;
+
+	(void)rows;
+	c->is_housekeeping = false;
+	if (e != ERR_OK)
+		fail(c, e);
+	else
+		log_debug("house.done", LOG_INT("batches", c->house_batches));
+	c->house_batches = 0;
+}
+
 /* A batch is done: the next one at once where there is more. */
 static void
 on_rows(void *ctx, enum err e, const struct db_rows *rows)
@@ -24,14 +47,14 @@ on_rows(void *ctx, enum err e, const struct db_rows *rows)
 	struct courier *c = ctx;
 
 	c->is_housekeeping = false;
-	if (e != ERR_OK) {
-		log_warn("house.fail", LOG_STR("error", err_word(e)));
-		c->house_at_ms = clock_mono_ms(&c->clock) + AGAIN_MS;
-	} else if (store_housekeep_is_more(rows)) {
+	c->house_batches++;
+	if (e != ERR_OK)
+		fail(c, e);
+	else if (store_housekeep_is_more(rows))
 		c->house_at_ms = clock_mono_ms(&c->clock);
-	} else {
-		log_debug("house.done");
-	}
+	else
+		c->is_housekeeping =
+		    store_history_ask(c->db, c->settings->history_s, on_history, c) == ERR_OK;
 }
 
 void

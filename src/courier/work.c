@@ -247,6 +247,7 @@ reload(struct work *w)
 	if (make_fresh(w, &f, &why) == ERR_OK) {
 		take_fresh(c, &f);
 		c->beat_at_ms = 0;
+		c->house_at_ms = 0;
 		log_info("courier.reload", LOG_STR("config", w->source->path));
 	} else {
 		fresh_free(&f);

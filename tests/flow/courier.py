@@ -63,7 +63,7 @@ class Courier:
         """Deliveries, as dicts that bear their claim."""
         mine = str(uuid.uuid4())
         rows = self.ask("courier_claim", mine, free, free if failing is None else failing, lease_s, TYPES,
-                        [flights] * len(TYPES), [gap_ms] * len(TYPES))
+                        [flights] * len(TYPES), [gap_ms] * len(TYPES), 0)
         return [dict(r, claim=mine) for r in rows]
 
     def take(self, *deliveries):
@@ -87,7 +87,7 @@ class Courier:
         return self.ask(
             "courier_record", [r["tenant_id"] for r in rows], [r["id"] for r in rows], [r["claim"] for r in rows],
             [outcome] * n, [wait_ms] * n, [pause_ms] * n, [int(time.time() * 1000)] * n, [12] * n, [code] * n, [error] * n,
-            [excerpt] * n, [None] * n, disable_s)[0]["record"]
+            [excerpt] * n, [None] * n, [0] * n, disable_s, str(uuid.UUID(int=0)))[0]["record"]
 
     def end(self, delivery, outcome="ok", **how):
         """Send the delivery, which ends so; what was claimed."""

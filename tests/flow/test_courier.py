@@ -128,7 +128,7 @@ def test_it_starts_before_its_database(place, courier):
     with no_database():
         c = courier("-o", "log_level=debug")
         c.wait(READY)
-        c.wait(r"level=warn .*ev=house\.fail .*error=")
+        c.wait(r"level=error .*ev=db\.connect .*error=")
         assert c.runs()
     # the stack's own courier must not be the one that does it
     c.wait(r"ev=house\.done", timeout=20)
@@ -220,10 +220,11 @@ def test_config_that_is_wrong(tmp_path):
     assert done.returncode == 1 and "No such file" in done.stderr
 
 
-def test_no_key_is_needed(courier, tmp_path):
-    """Keeping house opens no credentials: it may run where no private keyring is."""
-    c = courier("-o", "log_level=debug", "-o", "keyring_private=%s" % (tmp_path / "none"))
-    c.wait(r"ev=house\.done")
+def test_without_its_key_it_does_not_begin(courier, tmp_path):
+    """Each delivery would fail; who starts it is told which file is missing."""
+    c = courier("-o", "keyring_private=%s" % (tmp_path / "none"))
+    assert c.process.wait(10) != 0
+    assert c.lines("the keyring .*none cannot be read") and not c.lines(READY)
 
 
 def test_it_tells_systemd():
