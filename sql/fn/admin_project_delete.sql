@@ -27,6 +27,7 @@ BEGIN
 		'channels', (SELECT count(*) FROM sigsentry.channel c WHERE c.tenant_id = v_tenant AND c.project_id = p_project),
 		'apikeys', (SELECT count(*) FROM sigsentry.api_key k WHERE k.tenant_id = v_tenant AND k.project_id = p_project));
 	-- What waits for its channels goes, and then their history (courier.housekeep); rows are locked in the couriers' order.
+	PERFORM 1 FROM sigsentry.channel c WHERE c.tenant_id = v_tenant AND c.project_id = p_project ORDER BY c.id FOR UPDATE;
 	PERFORM 1 FROM sigsentry.lane l
 	  JOIN sigsentry.channel c ON c.tenant_id = l.tenant_id AND c.id = l.channel_id
 	 WHERE l.tenant_id = v_tenant AND c.project_id = p_project

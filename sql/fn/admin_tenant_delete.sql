@@ -28,7 +28,8 @@ BEGIN
 		'projects', (SELECT count(*) FROM sigsentry.project p WHERE p.tenant_id = p_tenant),
 		'channels', (SELECT count(*) FROM sigsentry.channel c WHERE c.tenant_id = p_tenant),
 		'apikeys', (SELECT count(*) FROM sigsentry.api_key k WHERE k.tenant_id = p_tenant));
-	-- Rows of the queue before lanes, and in order, as couriers lock them.
+	-- Channels before rows of the queue before lanes, and in order, as couriers lock them.
+	PERFORM 1 FROM sigsentry.channel c WHERE c.tenant_id = p_tenant ORDER BY c.id FOR UPDATE;
 	PERFORM 1 FROM sigsentry.queue q WHERE q.tenant_id = p_tenant ORDER BY q.id FOR UPDATE;
 	PERFORM 1 FROM sigsentry.lane l WHERE l.tenant_id = p_tenant ORDER BY l.channel_id FOR UPDATE;
 	-- The tenant first: this waits for every transaction that is adding something to it, and lets none begin.  So the

@@ -12,9 +12,11 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 AS $$
+DECLARE
+	v_of uuid; -- the channel's project; NULL: it is tenant-wide
 BEGIN
-	SELECT r.status, r.key_id, r.tenant_id, r.project_id
-	  INTO status, key_id, tenant_id, project_id
+	SELECT r.status, r.key_id, r.tenant_id, r.project_id, (r.channel).project_id
+	  INTO status, key_id, tenant_id, project_id, v_of
 	  FROM sigsentry.channel_reach(p_digest, p_project, 'config:read', p_id) r;
 	IF status <> 'ok' THEN
 		RETURN;
@@ -31,7 +33,11 @@ BEGIN
 	  INTO data
 	  FROM sigsentry.delivery_all d
 	  LEFT JOIN sigsentry.event e ON e.tenant_id = d.tenant_id AND e.id = d.event_id
-	 WHERE d.tenant_id = delivery_get.tenant_id AND d.id = p_delivery AND d.channel_id = p_id;
+	 WHERE d.tenant_id = delivery_get.tenant_id AND d.id = p_delivery AND d.channel_id = p_id
+	   -- Of a tenant-wide channel a project sees what is its own.
+	   AND (delivery_get.project_id IS NULL OR v_of IS NOT NULL OR d.is_test
+	        OR EXISTS (SELECT 1 FROM sigsentry.event o
+	                    WHERE o.tenant_id = d.tenant_id AND o.id = d.event_id AND o.project_id = delivery_get.project_id));
 	IF NOT FOUND THEN
 		status := 'no_delivery';
 	END IF;

@@ -21,7 +21,7 @@ BEGIN
 		RETURN 0;
 	END IF;
 	FOR v_one IN
-		SELECT c.relname AS name, w.until
+		SELECT c.relname AS name, p.relname AS parent, w.until
 		  FROM pg_inherits i
 		  JOIN pg_class p ON p.oid = i.inhparent
 		  JOIN pg_namespace n ON n.oid = p.relnamespace
@@ -33,13 +33,13 @@ BEGIN
 		       <= now() - make_interval(secs => p_history_s)
 		 ORDER BY w.until, c.relname
 	LOOP
-		IF v_oldest IS NULL THEN
+		BEGIN
+			-- First nobody may queue anything of this week again, and only then is it seen what is queued.
+			EXECUTE format('LOCK TABLE ONLY sigsentry.%I, ONLY sigsentry.%I IN ACCESS EXCLUSIVE MODE', v_one.parent, v_one.name);
 			SELECT coalesce(min(least(q.id::text, q.event_id::text))::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
 			  INTO v_oldest
 			  FROM sigsentry.queue q;
-		END IF;
-		EXIT WHEN v_oldest < sigsentry.uuid_v7_floor(v_one.until);
-		BEGIN
+			EXIT WHEN v_oldest < sigsentry.uuid_v7_floor(v_one.until);
 			EXECUTE format('DROP TABLE sigsentry.%I', v_one.name);
 			v_dropped := v_dropped + 1;
 		EXCEPTION WHEN lock_not_available THEN

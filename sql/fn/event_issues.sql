@@ -58,5 +58,7 @@ AS $$
 		SELECT r.name, 'reserved', 'is a name of the envelope that the service puts around an event; use another one'
 		  FROM unnest(ARRAY['deliveryId', 'eventId', 'tenantId', 'projectId', 'projectSlug', 'payloadVersion']) AS r (name)
 		 WHERE p ? r.name
+		 UNION ALL
+		SELECT * FROM sigsentry.event_issues_size(p)
 	       ) AS i (path, code, message)
 $$;

@@ -164,6 +164,12 @@ db_loop_wait_ms(const struct db_loop *d, int64_t now_ms)
 }
 
 bool
+db_loop_is_connecting(const struct db_loop *d)
+{
+	return (d->step == STEP_CONNECTING);
+}
+
+bool
 db_loop_is_idle(const struct db_loop *d)
 {
 	return (d->first == NULL);

@@ -53,6 +53,13 @@ int64_t db_loop_wait_ms(const struct db_loop *d, int64_t now_ms);
 void db_loop_ready(struct db_loop *d, int64_t now_ms);
 
 /**
+ * db_loop_is_connecting(d):
+ * Is a connection being made?  Its socket may be another one after every db_loop_ready(), with the
+ * same number: watch it anew.
+ */
+bool db_loop_is_connecting(const struct db_loop *d);
+
+/**
  * db_loop_is_idle(d):
  * Is no call under way nor in line?
  */

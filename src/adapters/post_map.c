@@ -134,7 +134,8 @@ post_trace_way(const struct post_trace *t, CURLcode code)
 		return (OUTCOME_WAY_ANSWERED);
 	if (t->is_mail)
 		return (mail_way(t, code, way));
-	if (t->header_is_large)
+	/* libcurl says "no memory" of a single line that is longer than it takes */
+	if (t->header_is_large || (code == CURLE_OUT_OF_MEMORY && t->has_connected))
 		return (OUTCOME_WAY_LARGE);
 	if (t->nopened == 0 && t->nrefused > 0 && way == OUTCOME_WAY_CONNECT)
 		return (OUTCOME_WAY_EGRESS);

@@ -3,6 +3,7 @@
  * one place, on_open(), on the address that is about to be connected to.
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,8 +93,12 @@ on_open(void *ctx, curlsocktype purpose, struct curl_sockaddr *to)
 		return (CURL_SOCKET_BAD);
 	}
 	f->trace.nopened++;
-	if ((fd = socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol)) < 0)
+	if ((fd = socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol)) < 0) {
+		/* no descriptors, no memory: not the destination's doing */
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			f->trace.verdict = OUTCOME_WAY_SELF;
 		return (CURL_SOCKET_BAD);
+	}
 	if (f->is_mail && !note_socket(f->post, fd, f)) {
 		close(fd);
 		return (CURL_SOCKET_BAD);

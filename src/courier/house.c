@@ -12,7 +12,7 @@
 int64_t
 house_wait_ms(const struct courier *c, int64_t now_ms)
 {
-	if (c->is_housekeeping || c->is_stopping)
+	if (c->is_housekeeping || c->is_stopping || c->is_reloading)
 		return (-1);
 	return (c->house_at_ms > now_ms ? c->house_at_ms - now_ms : 0);
 }

@@ -22,6 +22,7 @@ struct outbox {
 	struct entry *first, **last;
 	size_t count;
 	size_t nsent; /* how many of the first are under way; 0: none */
+	size_t most;  /* in the next batch: BATCH_MAX, or fewer after one that was refused */
 };
 
 struct outbox *
@@ -29,8 +30,10 @@ outbox_new(void)
 {
 	struct outbox *o;
 
-	if ((o = calloc(1, sizeof(*o))) != NULL)
+	if ((o = calloc(1, sizeof(*o))) != NULL) {
 		o->last = &o->first;
+		o->most = BATCH_MAX;
+	}
 	return (o);
 }
 
@@ -89,6 +92,23 @@ fail:
 	free(e);
 }
 
+/* The database refuses the batch for what is in it, and would do so for ever: in smaller ones,
+ * until the one outcome is alone that must go. */
+static void
+refused(struct outbox *o, enum err e)
+{
+	char id[UUID_TEXT_SIZE];
+
+	if (o->nsent > 1) {
+		o->most = o->nsent / 2;
+		return;
+	}
+	uuid_text(&o->first->outcome.id, id);
+	log_error("outbox.refused", LOG_STR("id", id), LOG_STR("error", err_word(e)));
+	drop(o, 1);
+	o->most = BATCH_MAX;
+}
+
 /* The batch is written down; or the database is away, and it goes again with the next one: what was
  * written then has another claim by now, and is passed over. */
 static void
@@ -98,14 +118,13 @@ on_done(void *ctx, enum err e, const struct db_rows *rows)
 	struct outbox *o = c->outbox;
 
 	(void)rows;
-	/* a batch that the database refuses for what is in it would be refused for ever */
-	if (e == ERR_OK || (e != ERR_DOWN && e != ERR_TIMEOUT && e != ERR_NOMEM)) {
-		if (e != ERR_OK)
-			log_error("outbox.refused", LOG_INT("outcomes", (int64_t)o->nsent),
-			    LOG_STR("error", err_word(e)));
+	if (e == ERR_OK) {
 		drop(o, o->nsent);
+		o->most = BATCH_MAX;
 		/* there is room in those channels again */
 		c->claim_at_ms = clock_mono_ms(&c->clock);
+	} else if (e != ERR_DOWN && e != ERR_TIMEOUT && e != ERR_NOMEM) {
+		refused(o, e);
 	}
 	o->nsent = 0;
 }
@@ -120,7 +139,7 @@ outbox_flush(struct courier *c)
 
 	if (o->nsent > 0 || e == NULL)
 		return;
-	for (n = 0; n < BATCH_MAX && e != NULL; n++, e = e->next)
+	for (n = 0; n < o->most && e != NULL; n++, e = e->next)
 		batch[n] = &e->outcome;
 	if (store_record_ask(c->db, batch, n, c->settings->disable_after_s, &c->id, on_done, c) ==
 	    ERR_OK)

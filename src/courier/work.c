@@ -131,7 +131,9 @@ watch_db(struct courier *c)
 	int fd = db_loop_fd(c->db);
 	short events = db_loop_events(c->db);
 
-	if (fd == c->db_fd && events == c->db_events)
+	/* a new socket of the next address may have the number of the one before: epoll has
+	 * forgotten that one */
+	if (fd == c->db_fd && events == c->db_events && !db_loop_is_connecting(c->db))
 		return;
 	if (c->db_fd >= 0 && c->db_fd != fd)
 		(void)!loop_watch(c->loop, c->db_fd, 0, NULL, NULL);

@@ -134,6 +134,26 @@ def test_a_test_of_a_tenant_wide_channel(one):
     assert len(ok(one.c.send("GET", path="%s/%s/deliveries" % (PATH, wide)), 200)["items"]) == 1    # reading it may
 
 
+def test_of_a_tenant_wide_channel_a_project_sees_its_own(one):
+    stack.add_tenant_wide_channel(one.place.tenant)
+    wide, = [x["id"] for x in ok(one.c.send("GET"), 200) if x["scope"] == "tenant"][:1]
+    path = "%s/%s/deliveries" % (PATH, wide)
+    with Client(one.place.org_key(ALL)) as org:
+        before = {d["id"] for d in ok(org.send("GET", path=path), 200)["items"]}
+        one.publish()
+        foreign = ok(org.send("GET", path=path), 200)["items"][0]["id"]
+        stack.sql("UPDATE sigsentry.event SET project_id = gen_random_uuid() WHERE id = (SELECT event_id FROM sigsentry.delivery_all"
+                  " WHERE id = %s)", foreign)
+        one.publish()
+        own = ok(org.send("GET", path=path), 200)["items"][0]["id"]
+        assert not {own, foreign} & before and own != foreign
+        assert ok(org.send("GET", path="%s/%s" % (path, foreign)), 200)["id"] == foreign
+    assert foreign not in [d["id"] for d in ok(one.c.send("GET", path=path), 200)["items"]]
+    assert own in [d["id"] for d in ok(one.c.send("GET", path=path), 200)["items"]]
+    error(one.c.send("GET", path="%s/%s" % (path, foreign)), 404, "NOT_FOUND")
+    assert ok(one.c.send("GET", path="%s/%s" % (path, own)), 200)["id"] == own
+
+
 # The list -------------------------------------------------------------------------------------------
 
 

@@ -304,6 +304,13 @@ def test_the_largest_that_can(client):
         assert exact(client.send("GET", path="%s/%s" % (EVENTS, new)).body)["data"]["event"]["n"] == decimal.Decimal(text)
 
 
+def test_numbers_that_are_long_together(client):
+    """Few bytes here, a hundred thousand digits each wherever they are written out."""
+    for text in ("[1e131071,1e131071,1e131071]", '{"a":1e131071,"b":{"c":[1e131071,1e131071]}}', "[%s]" % ",".join(["1e131071"] * 9000)):
+        reply = publish(client, (json.dumps(event())[:-1] + ',"n":%s}' % text).encode())
+        assert issues(reply) == [("", "length")], text[:80]
+
+
 # The body as such -----------------------------------------------------------------------------------
 
 KIB256 = 256 * 1024

@@ -207,6 +207,11 @@ class Sink(Listener):
         while not self.closing:
             tls.sendall(b"X-A: " + b"x" * 1000 + b"\r\n")
 
+    def do_endlessline(self, tls, *_):
+        tls.sendall(b"HTTP/1.1 200 OK\r\nX-A: ")
+        while not self.closing:
+            tls.sendall(b"x" * 1000)
+
     def do_bomb(self, tls, *_):
         data = gzip.compress(b"\0" * (64 << 20))
         self.answer(tls, 200, data, "Content-Encoding: gzip\r\n")

@@ -29,6 +29,7 @@ from aiosmtpd.smtp import AuthResult
         ("/bomb", "answered", "ok", 200),
         ("/chunkbomb", "answered", "ok", 200),
         ("/endlesshead", "large", "retry", 200),
+        ("/endlessline", "large", "retry", 200),
         ("/never", "timeout", "retry", 0),
         ("/dripbody", "timeout", "retry", 200),
         ("/driphead", "timeout", "retry", 200),

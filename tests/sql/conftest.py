@@ -1,7 +1,9 @@
 """Sessions for the tests of sql/.  SIGSENTRY_DSN names a database that has all of it, as its owner."""
 import hashlib
+import os
 import pathlib
 import re
+import signal
 import threading
 import time
 import uuid
@@ -226,6 +228,18 @@ def db(session):
 def api(session):
     """A session of the role that the API workers have."""
     return session("sigsentry_api")
+
+
+@pytest.fixture
+def still():
+    """The stack's courier stands still, in no transaction."""
+    path = pathlib.Path(runenv.ENV["SIGSENTRY_COURIER_PIDS"])
+    pids = [int(w) for w in path.read_text().split()] if path.exists() else []
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    yield
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
 
 
 @pytest.fixture

@@ -832,12 +832,14 @@ def deliveries_of(db, tenant, project):
             " WHERE event_id = %s", row["id"])
     db.rows("INSERT INTO sigsentry.attempt (tenant_id, delivery_id, number, started_at, duration_ms, outcome)"
             " SELECT tenant_id, id, 1, now(), 5, 'refused' FROM sigsentry.delivery WHERE event_id = %s", row["id"])
+    db.rows("INSERT INTO sigsentry.lane (tenant_id, channel_id, due_at)"
+            " SELECT tenant_id, id, 'infinity' FROM sigsentry.channel WHERE tenant_id = %s LIMIT 1 ON CONFLICT DO NOTHING", tenant)
     db.rows("INSERT INTO sigsentry.gone_channel (tenant_id, channel_id) VALUES (%s, %s)", tenant, uuid.uuid4())
     db.rows("INSERT INTO sigsentry.operator_notice (tenant_id, event_id) VALUES (%s, %s)", tenant, row["id"])
     db.rows("INSERT INTO sigsentry.mail_day (tenant_id, day, sent) VALUES (%s, current_date, 1)", tenant)
 
 
-def test_deleting_a_tenant_leaves_no_row(db, api, home):
+def test_deleting_a_tenant_leaves_no_row(db, api, home, still):
     db.key(home.tenant, kind="org")
     tenant_wide(db, home.tenant)
     other = db.tenant()

@@ -4,9 +4,6 @@ Most tests are one transaction that is never committed, with a queue that holds 
 must meet, the stack's courier stands still.
 """
 import json
-import os
-import pathlib
-import signal
 import time
 import uuid
 
@@ -14,7 +11,6 @@ import psycopg2
 import pytest
 from psycopg2 import errors
 
-import runenv
 from conftest import Database, at_once, call, delete, get, query, until, update
 
 TYPES = ["slack", "teams", "discord", "google_chat", "webhook", "email"]
@@ -91,18 +87,6 @@ class Queue(Database):
 
 
 @pytest.fixture
-def still():
-    """The stack's courier stands still, in no transaction."""
-    path = pathlib.Path(runenv.ENV["SIGSENTRY_COURIER_PIDS"])
-    pids = [int(w) for w in path.read_text().split()] if path.exists() else []
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    yield
-    for pid in pids:
-        os.kill(pid, signal.SIGCONT)
-
-
-@pytest.fixture
 def q(session, still):
     """One transaction with an empty queue."""
     q = Queue(session(autocommit=False))
@@ -141,6 +125,23 @@ def test_in_a_savepoint(q):
     q.rows("ROLLBACK TO s")
     kept, _ = q.publish(project)
     assert (q.of(lost), len(q.of(kept))) == ([], 1)
+
+
+@pytest.mark.parametrize("extra, says", [
+    ('"%s"' % ("x" * (1 << 20)), "larger than 1 MiB"),
+    ("[1e131071, 1e131071, 1e131071]", "digits"),
+    ("[" * 16 + "]" * 16, "16 open"),
+], ids=["large", "digits", "deep"])
+def test_what_no_courier_could_send_is_refused(q, extra, says):
+    _, project, _ = q.home()
+    with pytest.raises(errors.InvalidParameterValue) as refused:
+        q.rows("SELECT sigsentry.publish(%s, %s::jsonb)", project, event()[:-1] + ', "n": ' + extra + "}")
+    assert says in refused.value.diag.message_detail
+
+
+def test_the_deepest_that_can_be_sent(q):
+    _, project, _ = q.home()
+    assert q.publish(project, n=json.loads("[" * 15 + "]" * 15))[1] == 1
 
 
 def test_prepared(live, session):

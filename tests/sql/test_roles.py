@@ -153,7 +153,8 @@ def test_no_role_is_a_member_of_another(db, role):
 
 def test_the_api_role_can_do_its_work(db, api, home):
     """Every function of schema api, in a session of the role that has it alone."""
-    channel, event = uuid.uuid4(), uuid.uuid4()
+    channel, event = uuid.uuid4(), call_id()
+    writer, _ = db.key(home.tenant, home.project, permissions=["analysis:create"])
     body = {"event": "custom", "severity": "critical", "summary": "s"}
     work = {
         "ready": lambda: call(api, "api_ready")["version"] == db.value("SELECT max(version) FROM sigsentry.migration"),
@@ -165,7 +166,7 @@ def test_the_api_role_can_do_its_work(db, api, home):
         "settings_get": lambda: call(api, "api_settings_get", home.digest, None)["status"] == "ok",
         "settings_set": lambda: call(api, "api_settings_set", home.digest, None, call_id(), 3)["status"] == "ok",
         "channel_test": lambda: call(api, "api_channel_test", home.digest, None, channel, call_id())["status"] == "ok",
-        "event_publish": lambda: call(api, "api_event_publish", home.digest, None, event, json.dumps(body), None, None)["status"] == "ok",
+        "event_publish": lambda: call(api, "api_event_publish", writer, None, event, json.dumps(body), None, None)["status"] == "ok",
         "event_get": lambda: call(api, "api_event_get", home.digest, None, event)["status"] == "ok",
         "delivery_list": lambda: call(api, "api_delivery_list", home.digest, None, channel, None, None, 10)["status"] == "ok",
         "delivery_get": lambda: call(api, "api_delivery_get", home.digest, None, channel, event)["status"] == "not_found",
