@@ -607,7 +607,7 @@ def test_a_stale_outcome_changes_nothing(world, site):
     one = site.deliveries(channel)[0]["id"]
     for outcome, wait in (("gone", None), ("ok", None), ("retry", 1)):
         assert stack.sql("SELECT courier.record(ARRAY[%s]::uuid[], ARRAY[%s]::uuid[], ARRAY[gen_random_uuid()], ARRAY[%s], ARRAY[%s]::bigint[],"
-                         " '{0}', '{0}', '{0}', '{410}', '{x}', '{NULL}', '{NULL}', 1) AS n", site.tenant, one, outcome, wait) == [{"n": 0}]
+                         " '{0}', '{0}', '{0}', '{410}', '{x}', '{NULL}', '{NULL}', '{0}', 1) AS n", site.tenant, one, outcome, wait) == [{"n": 0}]
     assert stack.shown(site.client, channel)["isActive"] is True
     assert (site.deliveries(channel)[0]["status"], site.delivery(channel, one)["attemptList"]) == ("pending", [])
 
