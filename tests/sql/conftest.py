@@ -231,12 +231,21 @@ def api(session):
 
 
 @pytest.fixture
-def still():
+def still(session):
     """The stack's courier stands still, in no transaction."""
     path = pathlib.Path(runenv.ENV["SIGSENTRY_COURIER_PIDS"])
     pids = [int(w) for w in path.read_text().split()] if path.exists() else []
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+    db = Database(session())
+    for _ in range(100):
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.01)
+        if not db.rows("SELECT 1 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
+                       " WHERE a.usename = 'sigsentry_courier' AND l.locktype = 'virtualxid'"):
+            break
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+        time.sleep(0.01)
     yield
     for pid in pids:
         os.kill(pid, signal.SIGCONT)
