@@ -328,7 +328,8 @@ def test_http2_is_multiplexed(post, certificate, tmp_path):
     port = servers.free_port()
     with servers.nginx(tmp_path, certificate, port) as log:
         pin = "egress_connect_to=sink.example.com:443:127.0.0.1:%d" % port
-        jobs = [{"type": "webhook", "url": "https://sink.example.com/%d" % n, "body": "x" * 100} for n in range(50)]
+        # without bodies: of those that nginx does not read it resets the stream behind its answer
+        jobs = [{"type": "webhook", "url": "https://sink.example.com/%d" % n, "body": ""} for n in range(50)]
         jobs.append({"type": "webhook", "url": "https://sink.example.com/big", "body": ""})
         results = post(jobs, pin, parallel=True)
         assert {r["outcome"] for r in results} == {"ok"}
