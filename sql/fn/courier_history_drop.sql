@@ -13,7 +13,6 @@ SET lock_timeout = '50ms'
 AS $$
 DECLARE
 	v_one record;
-	v_oldest uuid;
 	v_dropped integer := 0;
 BEGIN
 	-- "sigsenth" in ASCII, as courier.housekeep
@@ -33,13 +32,11 @@ BEGIN
 		       <= now() - make_interval(secs => p_history_s)
 		 ORDER BY w.until, c.relname
 	LOOP
+		EXIT WHEN sigsentry.queue_oldest() < sigsentry.uuid_v7_floor(v_one.until);
 		BEGIN
-			-- First nobody may queue anything of this week again, and only then is it seen what is queued.
+			-- Nobody may queue anything of this week again; and somebody may have, a moment ago.
 			EXECUTE format('LOCK TABLE ONLY sigsentry.%I, ONLY sigsentry.%I IN ACCESS EXCLUSIVE MODE', v_one.parent, v_one.name);
-			SELECT coalesce(min(least(q.id::text, q.event_id::text))::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-			  INTO v_oldest
-			  FROM sigsentry.queue q;
-			EXIT WHEN v_oldest < sigsentry.uuid_v7_floor(v_one.until);
+			EXIT WHEN sigsentry.queue_oldest() < sigsentry.uuid_v7_floor(v_one.until);
 			EXECUTE format('DROP TABLE sigsentry.%I', v_one.name);
 			v_dropped := v_dropped + 1;
 		EXCEPTION WHEN lock_not_available THEN
