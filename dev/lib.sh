@@ -19,12 +19,16 @@ LOG_DIR=$RUN_DIR/log
 CONF=$RUN_DIR/sigsentry.conf
 TLS_DIR=$RUN_DIR/tls
 NGINX_DIR=$RUN_DIR/nginx
+SINK_DIR=$RUN_DIR/sink
 API_PID=$RUN_DIR/api.pid
 COURIER_PID=$RUN_DIR/courier.pid
 NGINX_PID=$RUN_DIR/nginx.pid
 CTL=$BUILD_DIR/src/sigsentryctl
 API=$BUILD_DIR/src/sigsentry-api
 COURIER=$BUILD_DIR/src/sigsentry-courier
+
+# The receiver of the demo's webhook; the courier is led there by egress_connect_to.
+SINK_NAME=sink.example.com
 
 # Where a Unix socket's path would be longer than this, it lies below /tmp (unix(7): 107 bytes at most).
 SOCKET_PATH_MAX=100
@@ -264,7 +268,8 @@ none_runs() {
 make_certificates() {
 	local days=825
 
-	if openssl x509 -in "$TLS_DIR/server.pem" -noout -checkend 604800 >/dev/null 2>&1; then
+	if openssl x509 -in "$TLS_DIR/server.pem" -noout -checkend 604800 >/dev/null 2>&1 &&
+		openssl x509 -in "$TLS_DIR/server.pem" -noout -checkhost $SINK_NAME | grep -q 'does match'; then
 		return 0
 	fi
 	mkdir -p "$TLS_DIR"
@@ -280,7 +285,7 @@ make_certificates() {
 			basicConstraints = critical, CA:FALSE
 			keyUsage = critical, digitalSignature
 			extendedKeyUsage = serverAuth
-			subjectAltName = DNS:localhost, DNS:api.sigsentry.test, IP:127.0.0.1
+			subjectAltName = DNS:localhost, DNS:api.sigsentry.test, DNS:$SINK_NAME, IP:127.0.0.1
 			subjectKeyIdentifier = hash
 			authorityKeyIdentifier = keyid
 		END
@@ -308,7 +313,8 @@ write_config() {
 
 	shift
 	for pair in "database=host=$PG_DIR dbname=sigsentry" "api_socket=$(api_socket)" "api_workers=4" \
-		"keyring_public=$RUN_DIR/keyring.public" "keyring_private=$RUN_DIR/keyring.private" "$@"; do
+		"keyring_public=$RUN_DIR/keyring.public" "keyring_private=$RUN_DIR/keyring.private" \
+		"egress_connect_to=$SINK_NAME:443:127.0.0.1:$SINK_PORT" "egress_ca_file=$TLS_DIR/ca.pem" "$@"; do
 		key=${pair%%=*}
 		[[ -v value[$key] ]] || order+=("$key")
 		value[$key]=${pair#*=}
@@ -377,8 +383,8 @@ courier_stop() {
 
 # nginx ----------------------------------------------------------------------------------------------
 
-# Three ports of the loopback: plain HTTP, TLS, and TLS behind the PROXY protocol.  Chosen once, and again only
-# where somebody else has taken one while nginx was down.
+# Four ports of the loopback: plain HTTP, TLS, TLS behind the PROXY protocol, and the sink.  Chosen once, and again
+# only where somebody else has taken one while nginx was down.
 choose_ports() {
 	local port
 	local -a ports=()
@@ -389,13 +395,13 @@ choose_ports() {
 			nginx_is_up || ! is_taken "$port" || ports=()
 		done
 	fi
-	while ((${#ports[@]} < 3)); do
+	while ((${#ports[@]} < 4)); do
 		# below what the kernel gives to outgoing connections
 		port=$((20000 + RANDOM % 12000))
 		[[ " ${ports[*]} " == *" $port "* ]] || is_taken $port || ports+=("$port")
 	done
 	printf '%s\n' "${ports[*]}" >"$RUN_DIR/ports"
-	HTTP_PORT=${ports[0]} TLS_PORT=${ports[1]} PROXY_PORT=${ports[2]}
+	HTTP_PORT=${ports[0]} TLS_PORT=${ports[1]} PROXY_PORT=${ports[2]} SINK_PORT=${ports[3]}
 }
 
 is_taken() {
@@ -406,7 +412,7 @@ is_taken() {
 nginx_configure() {
 	local file
 
-	mkdir -p "$NGINX_DIR/snippets" "$NGINX_DIR/tmp"
+	mkdir -p "$NGINX_DIR/snippets" "$NGINX_DIR/tmp" "$SINK_DIR"
 	for file in nginx/sigsentry-*.conf; do
 		case $file in
 		*-http.conf | *-site.conf) nginx_adapt "$file" >"$NGINX_DIR/${file##*/}" ;;
@@ -417,6 +423,7 @@ nginx_configure() {
 		"$NGINX_DIR"/sigsentry-*.conf "$NGINX_DIR"/snippets/*.conf >&2; then
 		die "nginx_adapt in dev/lib.sh does not know these lines of nginx/"
 	fi
+	sink_file >"$NGINX_DIR/sink.conf"
 	nginx_main_file >"$NGINX_DIR/nginx.conf"
 }
 
@@ -461,6 +468,40 @@ nginx_main_file() {
 
 		    include sigsentry-http.conf;
 		    include sigsentry-site.conf;
+		    include sink.conf;
+		}
+	END
+}
+
+# The demo's receiver: keeps each body in a file of its own, and of the fields what dev/sink shows.  Not the path, and
+# not Authorization: those are a channel's secrets.  A body is read only where it goes on somewhere.
+sink_file() {
+	cat <<-END
+		log_format sink '\$time_iso8601\t\$http_x_sigsentry_event\t\$http_webhook_id\t\$http_webhook_timestamp\t'
+		                '\$http_webhook_signature\t\$request_body_file';
+		server {
+		    listen      127.0.0.1:$SINK_PORT ssl http2;
+		    server_name $SINK_NAME;
+
+		    ssl_certificate     $TLS_DIR/server.pem;
+		    ssl_certificate_key $TLS_DIR/server.key;
+
+		    access_log                 $SINK_DIR/log sink;
+		    client_max_body_size       1m;
+		    client_body_temp_path      $SINK_DIR/body;
+		    client_body_in_file_only   on;
+
+		    location / {
+		        rewrite                 ^ /.ok break;
+		        proxy_pass              https://127.0.0.1:$SINK_PORT;
+		        proxy_pass_request_body off;
+		        proxy_set_header        Content-Length "";
+		        proxy_set_header        Host $SINK_NAME;
+		    }
+		    location = /.ok {
+		        access_log off;
+		        return 200 ok;
+		    }
 		}
 	END
 }
@@ -545,6 +586,14 @@ make_demo() {
 	mv "$RUN_DIR/demo.new" "$RUN_DIR/demo"
 }
 
+# What the demo's webhook channel signs with, made once.
+sink_secret() {
+	if [[ ! -s $SINK_DIR/secret ]]; then
+		(umask 077 && openssl rand -hex 24 >"$SINK_DIR/secret")
+	fi
+	cat "$SINK_DIR/secret"
+}
+
 # run/env: what tests and people need to know, for the shell to read.
 write_env() {
 	local line
@@ -566,7 +615,8 @@ write_env() {
 				"SIGSENTRY_SOCKET=$(api_socket)" \
 				"SIGSENTRY_CONF=$CONF" \
 				"SIGSENTRY_PG=$PG_DIR/data" \
-				"SIGSENTRY_BUILD=$BUILD_DIR"; do
+				"SIGSENTRY_BUILD=$BUILD_DIR" \
+				"SIGSENTRY_SINK_SECRET=$(sink_secret)"; do
 				printf "%s='%s'\n" "${line%%=*}" "${line#*=}"
 			done
 			sed "s/=\(.*\)/='\1'/" "$RUN_DIR/demo"
