@@ -1,14 +1,20 @@
--- courier.hand_back: give up deliveries that were claimed: they may go at once, from any courier, as if they had not been tried.
+-- courier.hand_back: give up deliveries that were claimed: they may go at once, from any courier, as if they had not been tried,
+-- but for the recipients of an e-mail who have got it.
 -- p_tenants, p_ids, p_claims  the deliveries; one with a stale claim is passed over
+-- p_progress  as table queue's
+-- p_mails     messages that the relay took
 -- Returns nothing.
--- Tables: writes queue.
+-- Tables: writes queue; those of sigsentry.mail_count.
 -- Role: sigsentry_courier.
-CREATE OR REPLACE FUNCTION courier.hand_back(p_tenants uuid[], p_ids uuid[], p_claims uuid[]) RETURNS void
+CREATE OR REPLACE FUNCTION courier.hand_back(
+	p_tenants uuid[], p_ids uuid[], p_claims uuid[], p_progress text[], p_mails integer[])
+RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 	UPDATE sigsentry.queue AS q
-	   SET claim_id = NULL, wake_at = now()
-	  FROM unnest(p_tenants, p_ids, p_claims) AS f (tenant_id, id, claim_id)
-	 WHERE q.tenant_id = f.tenant_id AND q.id = f.id AND q.claim_id = f.claim_id
+	   SET claim_id = NULL, wake_at = now(), progress = f.progress
+	  FROM unnest(p_tenants, p_ids, p_claims, p_progress) AS f (tenant_id, id, claim_id, progress)
+	 WHERE q.tenant_id = f.tenant_id AND q.id = f.id AND q.claim_id = f.claim_id;
+	SELECT sigsentry.mail_count(p_tenants, p_mails);
 $$;

@@ -10,8 +10,8 @@
 -- p_disable_s  failures only for so long switch a channel off; 0 is never
 -- p_courier    who made them, for the counters of /metrics; without it they count as those of couriers that are gone
 -- Returns how many were written.
--- Tables: reads event, channel; writes queue, lane, attempt, delivery, mail_day, tally_attempt, tally_delivery; those of
--- sigsentry.channel_notice, sigsentry.channel_disable and sigsentry.queue_cancel.
+-- Tables: reads event, channel; writes queue, lane, attempt, delivery, tally_attempt, tally_delivery; those of
+-- sigsentry.mail_count, sigsentry.channel_notice, sigsentry.channel_disable and sigsentry.queue_cancel.
 -- Role: sigsentry_courier.
 CREATE OR REPLACE FUNCTION courier.record(
 	p_tenants uuid[], p_ids uuid[], p_claims uuid[], p_outcomes text[], p_waits_ms bigint[], p_pauses_ms bigint[],
@@ -133,13 +133,7 @@ BEGIN
 	                 FILTER (WHERE b.outcome IN ('retry', 'refused', 'gone'))
 	  INTO v_count, v_failed
 	  FROM both_kinds b;
-	INSERT INTO sigsentry.mail_day AS m (tenant_id, day, sent)
-	SELECT t.tenant_id, (now() AT TIME ZONE 'UTC')::date, sum(t.n)
-	  FROM unnest(p_tenants, p_mails) AS t (tenant_id, n)
-	 WHERE t.n > 0
-	 GROUP BY t.tenant_id
-	 ORDER BY t.tenant_id
-	    ON CONFLICT ON CONSTRAINT mail_day_pkey DO UPDATE SET sent = m.sent + excluded.sent;
+	PERFORM sigsentry.mail_count(p_tenants, p_mails);
 
 	IF v_failed IS NULL THEN
 		RETURN v_count;

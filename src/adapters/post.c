@@ -278,6 +278,8 @@ post_flight_end(struct post_flight *f, enum outcome_way way, const char *detail)
 	r.is_cut = f->body_is_full;
 	r.total_ms = clock_mono_ms(&f->post->clock) - f->began_ms;
 	r.is_reused = f->is_reused;
+	r.has_resolved =
+	    f->trace.is_named && f->trace.resolved && f->trace.nopened + f->trace.nrefused > 0;
 	r.connect_ms = f->connect_ms;
 	memcpy(r.peer, f->peer, sizeof(r.peer));
 	r.detail = detail;
@@ -298,6 +300,8 @@ curl_ended(struct post_flight *f, CURLcode code)
 		code = CURLE_OK; /* we stopped it */
 	if (!f->is_mail)
 		f->trace.code = (int)info_long(f->easy, CURLINFO_RESPONSE_CODE);
+	if (!f->is_mail && post_http_is_whole(f, code))
+		code = CURLE_OK;
 	post_measure(f);
 	f->trace.connect_code = (int)info_long(f->easy, CURLINFO_HTTP_CONNECTCODE);
 	f->trace.has_connected = info_ms(f->easy, CURLINFO_CONNECT_TIME_T) > 0;

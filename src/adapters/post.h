@@ -43,6 +43,7 @@ struct post_result {
 	    answer;         /* for outcome_classify(); of mail the body is the last reply */
 	bool is_cut;        /* the body went on behind POST_BODY_MAX */
 	bool is_reused;     /* over a connection that was there already */
+	bool has_resolved;  /* the host's name was looked up for it, and found */
 	int64_t connect_ms; /* until name, connection and TLS stood; 0: they never did */
 	int64_t total_ms;
 	char peer[POST_PEER_SIZE]; /* the address that was connected to; "" where none was */

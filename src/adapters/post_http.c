@@ -176,3 +176,16 @@ post_http_set(struct post_flight *f, const struct post_http *m, const struct url
 	POST_SET(f, code, CURLOPT_HEADERDATA, f);
 	return (code);
 }
+
+bool
+post_http_is_whole(const struct post_flight *f, CURLcode code)
+{
+	const bool may_be = code == CURLE_SEND_ERROR || code == CURLE_HTTP2_STREAM ||
+			    code == CURLE_OPERATION_TIMEDOUT;
+	curl_off_t told = -1, got = 0;
+
+	return (may_be && f->trace.code >= 200 &&
+		curl_easy_getinfo(f->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &told) == CURLE_OK &&
+		curl_easy_getinfo(f->easy, CURLINFO_SIZE_DOWNLOAD_T, &got) == CURLE_OK &&
+		told >= 0 && got == told);
+}

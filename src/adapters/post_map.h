@@ -14,6 +14,7 @@
 struct post_trace {
 	bool is_mail, is_proxied;
 	enum outcome_way verdict;       /* set before it began; OUTCOME_WAY_ANSWERED: it may fly */
+	bool is_named;                  /* it goes to what a resolver says of its host */
 	bool resolved;                  /* a resolver was asked */
 	unsigned int nrefused, nopened; /* addresses that the policy refused, and let pass */
 	bool has_connected;             /* a TCP connection stood */

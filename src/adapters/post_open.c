@@ -243,6 +243,7 @@ post_set_target(struct post_flight *f, const char *host, uint16_t port)
 		return (CURLE_OK);
 	} else {
 		snprintf(text, sizeof(text), "::%s.:%u", host, port);
+		f->trace.is_named = true;
 	}
 	if ((f->connect_to = curl_slist_append(NULL, text)) == NULL)
 		return (CURLE_OUT_OF_MEMORY);

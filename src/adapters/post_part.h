@@ -117,9 +117,14 @@ CURLcode post_set_proxy(struct post_flight *f);
 /**
  * post_http_is_sound(m), post_http_set(f, m, url):
  * Are the fields of ${m} such that none ends early?  Set the options of ${f} for it.
+ *
+ * post_http_is_whole(f, code):
+ * Has all of the answer come, though libcurl ended with ${code} since it could not go on sending?
+ * A server may answer what it has not read, and then reset the stream (RFC 9113 §8.1) or stall it.
  */
 bool post_http_is_sound(const struct post_http *m);
 CURLcode post_http_set(struct post_flight *f, const struct post_http *m, const struct url *url);
+bool post_http_is_whole(const struct post_flight *f, CURLcode code);
 
 /**
  * post_bracketed(host, out):

@@ -285,18 +285,24 @@ struct named {
 };
 
 static void
-named_init(struct named *n, const struct store_claimed *const flights[], size_t nflights)
+named_init(struct named *n)
 {
-	size_t i;
-
 	buf_init(&n->tenants, ARRAYS_MAX);
 	buf_init(&n->ids, ARRAYS_MAX);
 	buf_init(&n->claims, ARRAYS_MAX);
-	for (i = 0; i < nflights; i++) {
-		array_uuid(&n->tenants, &flights[i]->tenant);
-		array_uuid(&n->ids, &flights[i]->id);
-		array_uuid(&n->claims, &flights[i]->claim);
-	}
+}
+
+static void
+named_put(struct named *n, const struct store_claimed *d)
+{
+	array_uuid(&n->tenants, &d->tenant);
+	array_uuid(&n->ids, &d->id);
+	array_uuid(&n->claims, &d->claim);
+}
+
+static void
+named_end(struct named *n)
+{
 	db_array_end(&n->tenants);
 	db_array_end(&n->ids);
 	db_array_end(&n->claims);
@@ -316,8 +322,12 @@ store_beat_ask(struct db_loop *d, const struct store_beat *beat, db_loop_done *d
 	char courier[UUID_TEXT_SIZE], flights[DB_INT_SIZE], lease[DB_INT_SIZE];
 	struct named n;
 	enum err e;
+	size_t i;
 
-	named_init(&n, beat->flights, beat->nflights);
+	named_init(&n);
+	for (i = 0; i < beat->nflights; i++)
+		named_put(&n, beat->flights[i]);
+	named_end(&n);
 	{
 		const struct db_param params[] = {
 		    db_param_uuid(&beat->courier, courier),
@@ -338,24 +348,40 @@ store_beat_ask(struct db_loop *d, const struct store_beat *beat, db_loop_done *d
 }
 
 enum err
-store_hand_back_ask(struct db_loop *d, const struct store_claimed *const flights[], size_t nflights,
-    db_loop_done *done, void *ctx)
+store_hand_back_ask(
+    struct db_loop *d, const struct store_back *backs, size_t nbacks, db_loop_done *done, void *ctx)
 {
+	struct buf progress, mails;
 	struct named n;
 	enum err e;
+	size_t i;
 
-	named_init(&n, flights, nflights);
+	named_init(&n);
+	buf_init(&progress, ARRAYS_MAX);
+	buf_init(&mails, ARRAYS_MAX);
+	for (i = 0; i < nbacks; i++) {
+		named_put(&n, backs[i].delivery);
+		array_maybe(&progress, backs[i].progress);
+		array_int(&mails, backs[i].nmails, false);
+	}
+	named_end(&n);
+	db_array_end(&progress);
+	db_array_end(&mails);
 	{
 		const struct db_param params[] = {
 		    db_param_text(slice_of(buf_str(&n.tenants))),
 		    db_param_text(slice_of(buf_str(&n.ids))),
 		    db_param_text(slice_of(buf_str(&n.claims))),
+		    db_param_text(slice_of(buf_str(&progress))),
+		    db_param_text(slice_of(buf_str(&mails))),
 		};
 
 		e = db_loop_call(
 		    d, &Q_COURIER_HAND_BACK, params, NPARAMS(params), BEAT_MS, done, ctx);
 	}
 	named_clear(&n);
+	buf_clear(&progress);
+	buf_clear(&mails);
 	return (e);
 }
 

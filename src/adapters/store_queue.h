@@ -101,12 +101,19 @@ struct store_beat {
 enum err store_beat_ask(
     struct db_loop *d, const struct store_beat *beat, db_loop_done *done, void *ctx) MUST_CHECK;
 
+/** A delivery that is given up half way; the texts are borrowed. */
+struct store_back {
+	const struct store_claimed *delivery;
+	const char *progress; /* as store_outcome's */
+	int64_t nmails;       /* as store_outcome's */
+};
+
 /**
- * store_hand_back_ask(d, flights, nflights, done, ctx):
- * Give up claims: the deliveries may go at once, from any courier.
+ * store_hand_back_ask(d, backs, nbacks, done, ctx):
+ * Give up claims: the deliveries may go at once, from any courier, from where they stood.
  */
-enum err store_hand_back_ask(struct db_loop *d, const struct store_claimed *const flights[],
-    size_t nflights, db_loop_done *done, void *ctx) MUST_CHECK;
+enum err store_hand_back_ask(struct db_loop *d, const struct store_back *backs, size_t nbacks,
+    db_loop_done *done, void *ctx) MUST_CHECK;
 
 /**
  * store_notices_ask(d, limit, done, ctx):

@@ -89,15 +89,15 @@ on_handed_back(void *ctx, enum err e, const struct db_rows *rows)
 void
 beat_hand_back(struct courier *c)
 {
-	const struct store_claimed **flights;
+	struct store_back *backs;
 	size_t n;
 
-	if ((flights = flight_list(c, &n)) == NULL)
+	if ((backs = flight_backs(c, &n)) == NULL)
 		return;
 	if (n > 0) {
 		log_info("courier.handback", LOG_INT("deliveries", (int64_t)n));
-		(void)!store_hand_back_ask(c->db, flights, n, on_handed_back, c);
+		(void)!store_hand_back_ask(c->db, backs, n, on_handed_back, c);
 	}
-	free(flights);
+	free(backs);
 	flight_cancel_all(c);
 }

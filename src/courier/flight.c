@@ -146,20 +146,19 @@ end_early(struct flight *f, enum outcome outcome, const char *error)
 }
 
 /* A resolver that fails for many different hosts in a row is ill itself: that is not the channels'
- * fault (contract §5). */
+ * fault (contract §5).  An answer over a connection that was there already tells nothing of it. */
 static bool
-resolver_is_ill(struct courier *c, const struct outcome_answer *a)
+resolver_is_ill(struct courier *c, const struct post_result *r)
 {
 	uint8_t digest[CRYPT_SHA256_LEN];
 	uint64_t hash;
 	size_t i;
 
-	if (a->way != OUTCOME_WAY_NAME) {
-		if (a->way == OUTCOME_WAY_ANSWERED)
-			c->nnames_lost = 0;
+	if (r->has_resolved)
+		c->nnames_lost = 0;
+	if (r->answer.way != OUTCOME_WAY_NAME)
 		return (false);
-	}
-	crypt_sha256(a->host, digest);
+	crypt_sha256(r->answer.host, digest);
 	memcpy(&hash, digest, sizeof(hash));
 	for (i = 0; i < c->nnames_lost && c->names_lost[i] != hash;)
 		i++;
@@ -173,7 +172,7 @@ static void
 judge(struct flight *f, const struct post_result *r, struct outcome_finding *out)
 {
 	outcome_classify(f->d->type, &r->answer, clock_wall_ms(&f->c->clock), out);
-	if (resolver_is_ill(f->c, &r->answer)) {
+	if (resolver_is_ill(f->c, r)) {
 		out->outcome = OUTCOME_LOCAL;
 		snprintf(out->reason, sizeof(out->reason),
 		    "the resolver finds no host any more; see the name service of this machine");
@@ -279,6 +278,15 @@ end_mail(struct flight *f)
 
 static void next_recipient(struct flight *f);
 
+/* Is there no sense in asking the relay for the other recipients?  What it says to one of them is
+ * about that one. */
+static bool
+relay_is_ill(const struct post_result *r, const struct outcome_finding *found)
+{
+	return (found->outcome == OUTCOME_LOCAL &&
+		(r->answer.way != OUTCOME_WAY_ANSWERED || r->answer.step <= OUTCOME_STEP_MAIL));
+}
+
 /* The relay's answer for one recipient. */
 static void
 on_relay(void *ctx, const struct post_result *r)
@@ -302,8 +310,7 @@ on_relay(void *ctx, const struct post_result *r)
 		    ERR_OK)
 			f->excerpt[0] = '\0';
 	}
-	/* where the relay itself is ill, the other recipients need not be tried */
-	if (found.outcome == OUTCOME_LOCAL)
+	if (relay_is_ill(r, &found))
 		end_mail(f);
 	else
 		next_recipient(f);
@@ -439,6 +446,20 @@ flight_begin(struct courier *c, struct store_claimed *d)
 	link_flight(c, f);
 	if (unseal(f) && render(f))
 		send_flight(f);
+}
+
+struct store_back *
+flight_backs(struct courier *c, size_t *n)
+{
+	struct store_back *list = calloc(c->nflights + 1, sizeof(*list));
+	struct flight *f;
+
+	*n = 0;
+	for (f = c->flights; f != NULL && list != NULL; f = f->next)
+		list[(*n)++] = (struct store_back){.delivery = f->d,
+		    .progress = f->progress.len == 0 ? NULL : buf_str(&f->progress),
+		    .nmails = (int64_t)f->nmails};
+	return (list);
 }
 
 const struct store_claimed **

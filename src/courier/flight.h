@@ -18,10 +18,14 @@ void flight_begin(struct courier *c, struct store_claimed *d);
  * flight_list(c, n):
  * The deliveries under way, in memory that the caller frees.  NULL: no memory.
  *
+ * flight_backs(c, n):
+ * The same, with how far each has come, which the flights own.
+ *
  * flight_cancel_all(c):
  * End them without a word: they were handed back.
  */
 const struct store_claimed **flight_list(struct courier *c, size_t *n);
+struct store_back *flight_backs(struct courier *c, size_t *n);
 void flight_cancel_all(struct courier *c);
 
 #endif

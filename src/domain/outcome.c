@@ -162,7 +162,8 @@ static const struct meaning discord_codes[] = {
 	{240000, OUTCOME_REFUSED, "the message holds a link that Discord blocks"},
 };
 
-/* SMTP replies that speak of us and not of the message, at whatever command (RFC 4954, RFC 3207). */
+/* SMTP replies that speak of us and not of the message (RFC 4954, RFC 3207).  Behind MAIL those for now do not: Postfix
+ * says 454 of a recipient to whom it does not relay. */
 static const struct meaning smtp_ours[] = {
 	{432, OUTCOME_LOCAL, "the password has to be changed"},
 	{454, OUTCOME_LOCAL, "it cannot check the password, or offer TLS, just now"},
@@ -363,7 +364,7 @@ judge_mail(const struct outcome_answer *a, struct outcome_finding *out)
 	const struct meaning *m = lookup(smtp_ours, NELEMS(smtp_ours), a->status);
 	const char *step = outcome_step_words[a->step];
 
-	if (m != NULL)
+	if (m != NULL && (a->step <= OUTCOME_STEP_MAIL || a->status / 100 == 5))
 		find(out, m->outcome, "SMTP %d to %s: the relay refuses us: %s", a->status, step,
 		    m->words);
 	else if (a->step == OUTCOME_STEP_MAIL && a->status == 552)

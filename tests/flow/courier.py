@@ -81,7 +81,7 @@ class Courier:
                 else:
                     others.append(r)
         # only now: they would come first again
-        self.ask("courier_hand_back", [r["tenant_id"] for r in others], [r["id"] for r in others], [r["claim"] for r in others])
+        self.ask("courier_hand_back", *([r[k] for r in others] for k in ("tenant_id", "id", "claim", "progress")), [0] * len(others))
         assert not set(deliveries) - set(found), "not claimed: %s" % (set(deliveries) - set(found))
         return [found[d] for d in deliveries]
 

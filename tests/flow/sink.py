@@ -190,7 +190,8 @@ class BlackHole:
 
 
 class Relay:
-    """SMTP with STARTTLS and AUTH, as aiosmtpd does it; replies to RCPT TO by a script, as Sink's."""
+    """SMTP with STARTTLS and AUTH, as aiosmtpd does it; replies to RCPT TO by a script, as Sink's: a float is seconds
+    of silence before a 250."""
 
     def __init__(self, path):
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -228,6 +229,9 @@ class Relay:
         self.asked.append(address)
         script = self.scripts.get(address, ["250 2.1.5 ok"])
         reply = script.pop(0) if len(script) > 1 else script[0]
+        if isinstance(reply, float):
+            await asyncio.sleep(reply)
+            reply = "250 2.1.5 ok"
         if reply.startswith("250"):
             envelope.rcpt_tos.append(address)
         return reply

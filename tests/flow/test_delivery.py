@@ -754,12 +754,41 @@ def test_addresses_that_nothing_is_sent_to(world, site, pools, own_names):  # no
 
 def test_a_resolver_that_is_ill(world, site):
     """Names that do not resolve are tried again; from the twentieth in a row on it is our own fault."""
-    for n in range(22):
-        site.channel("webhook", "https://n%d.%s.example.com/%%s" % (n, secrets.token_hex(4)))
+    dead_names(site, 22)
     world.courier(retry_schedule="60")
     site.publish()
     assert wait_for(lambda: len(tried_of(site)) == 22, 10)
     assert sorted(tried_of(site)) == ["local"] * 3 + ["retry"] * 19
+
+
+def dead_names(site, n):
+    for i in range(n):
+        site.channel("webhook", "https://n%d.%s.example.com/%%s" % (i, secrets.token_hex(4)))
+
+
+def test_what_an_ill_resolver_can_hide_behind(world, own_names):
+    """An answer that needed no resolver does not count between two names in a row; a name that was found does."""
+    first, pinned, second, named, third = [Site() for _ in range(5)]
+    for site in (first, second, third):
+        dead_names(site, 11)
+    mark = pinned.channel("webhook")[1]
+    if own_names:
+        named.channel("webhook", "https://inner.example.com/%s")
+        own_names("127.0.0.1 localhost inner.example.com.")  # names are asked for with their dot
+    world.courier(retry_schedule="600")
+    first.publish()
+    assert wait_for(lambda: len(tried_of(first)) == 11, 10)
+    pinned.publish()
+    arrivals(world, mark)
+    second.publish()
+    assert wait_for(lambda: len(tried_of(second)) == 11, 10)
+    assert sorted(tried_of(first) + tried_of(second)) == ["local"] * 3 + ["retry"] * 19
+    if own_names:
+        named.publish()
+        assert wait_for(lambda: tried_of(named) == ["refused"], 5), tried_of(named)
+        third.publish()
+        assert wait_for(lambda: len(tried_of(third)) == 11, 10)
+        assert set(tried_of(third)) == {"retry"}
 
 
 def tried_of(site):
@@ -1059,6 +1088,39 @@ def test_recipients_that_are_not_accepted(world, site):
     assert not found_in(json.dumps(one).encode(), stack.CANARY), "an address is a credential"
     one = site.one(greylisted)
     assert (one["status"], outcomes(one)) == ("delivered", ["retry", "ok"])
+
+
+def test_who_was_served_before_a_stop(world, site):
+    """SIGTERM in the middle of the list: who has it gets it no second time, and the cap counts each once."""
+    first, slow, last = boxes("first", "slow", "last")
+    world.relay.scripts[slow] = [20.0, "250 ok"]
+    channel = site.mail(first, slow, last)
+    courier = world.courier(drain_s=0, lease_s=600, total_timeout_s=60)
+    site.publish()
+    assert wait_for(lambda: slow in world.relay.asked, 5)
+    courier.signal(signal.SIGTERM)
+    assert courier.process.wait(5) == 0
+    assert [(d["status"], d["attempts"]) for d in site.deliveries(channel)] == [("pending", 0)]
+    world.courier()
+    one = site.one(channel)
+    assert (one["status"], outcomes(one)) == ("delivered", ["ok"])
+    assert [len(world.relay.got(b)) for b in (first, slow, last)] == [1, 1, 1]
+    assert stack.sql("SELECT sent FROM sigsentry.mail_day WHERE tenant_id = %s", site.tenant) == [{"sent": 3}]
+
+
+def test_one_recipient_that_the_relay_wants_a_password_for(world, site):
+    """That is our own fault, and the other recipients have their mail all the same."""
+    outside, inside = boxes("outside", "inside")
+    world.relay.scripts[outside] = ["530 5.7.0 authentication required", "250 ok"]
+    channel = site.mail(outside, inside)
+    world.courier()
+    site.publish()
+    assert wait_for(lambda: "lastError" in site.deliveries(channel)[0], 5)
+    assert site.deliveries(channel)[0]["attempts"] == 0 and len(world.relay.got(inside)) == 1
+    go_now()
+    one = site.one(channel)
+    assert (one["status"], outcomes(one)) == ("delivered", ["local", "ok"])
+    assert [len(world.relay.got(b)) for b in (outside, inside)] == [1, 1]
 
 
 def test_the_relay_goes_and_comes(world, site):

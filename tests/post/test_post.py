@@ -341,6 +341,16 @@ def test_http2_is_multiplexed(post, certificate, tmp_path):
     assert len({line[0] for line in lines}) == 1, "one connection for all"
 
 
+def test_answers_before_the_body_was_read(post, certificate, tmp_path):
+    """nginx answers from its config and takes no more than 64 KiB of the body: what it has said counts (RFC 9113 §8.1)."""
+    port = servers.free_port()
+    with servers.nginx(tmp_path, certificate, port):
+        pin = "egress_connect_to=sink.example.com:443:127.0.0.1:%d" % port
+        jobs = [{"type": "webhook", "url": "https://sink.example.com/%d" % n, "body": "x" * n} for n in (10, 60000, 140000)]
+        results = post(jobs, pin)
+    assert [(r["outcome"], r["way"]) for r in results] == [("ok", "answered")] * 3
+
+
 def test_slow_ones_delay_nobody(post, sink):
     pin = "egress_connect_to=" + " ".join(
         "%s.example.com:443:127.0.0.1:%d" % (n, sink.port) for n in ["sink"] + ["s%d" % i for i in range(100)]
@@ -571,7 +581,7 @@ def test_real_relay_refuses_the_password(mail, smtpd, tmp_path, post):
         ({"AUTH": "hang"}, "timeout", "local", "AUTH"),
         ({"RCPT": "hang"}, "timeout", "retry", "RCPT TO"),
         ({"DATA": "250 what"}, "answered", "retry", "DATA"),
-        ({"MAIL": "x" * 5000}, "cut", "local", "MAIL FROM"),
+        ({"MAIL": "x" * 700000}, "cut", "local", "MAIL FROM"),
     ],
 )
 def test_relay_by_script(mail, certificate, script, way, outcome, step):

@@ -191,7 +191,7 @@ def test_the_courier_role_can_do_its_work(db, session):
         "claim": lambda: rows(query("courier_claim"), uuid.uuid4(), 0, 0, 60, [], [], [], 0) == [],
         "record": lambda: rows(query("courier_record"), *none, 0, uuid.uuid4()) == [{"record": 0}],
         "renew": lambda: rows(query("courier_renew"), uuid.UUID(int=0), "n", "v", [], 0, [], [], [], 60) is not None,
-        "hand_back": lambda: rows(query("courier_hand_back"), [], [], []) is not None,
+        "hand_back": lambda: rows(query("courier_hand_back"), [], [], [], [], []) is not None,
         "housekeep": lambda: True,
         "history_drop": lambda: rows(query("courier_history_drop"), 0) == [{"history_drop": 0}],
         "notices_take": lambda: rows(query("courier_notices_take"), 0) == [],
