@@ -165,6 +165,11 @@ class Site(stack.Place):
         event = {"event": "disk.full", "severity": "high", "summary": "The disk is full", **changes}
         return self.call("POST", EVENTS, 202, event)
 
+    def mailed(self):
+        """How many messages count for the tenant's cap today."""
+        rows = stack.sql("SELECT sent FROM sigsentry.mail_day WHERE tenant_id = %s ORDER BY day DESC LIMIT 1", self.tenant)
+        return rows[0]["sent"] if rows else 0
+
     def deliveries(self, channel):
         return self.call("GET", at(channel) + "/deliveries?limit=100")["items"]
 
@@ -1105,7 +1110,7 @@ def test_who_was_served_before_a_stop(world, site):
     one = site.one(channel)
     assert (one["status"], outcomes(one)) == ("delivered", ["ok"])
     assert [len(world.relay.got(b)) for b in (first, slow, last)] == [1, 1, 1]
-    assert stack.sql("SELECT sent FROM sigsentry.mail_day WHERE tenant_id = %s", site.tenant) == [{"sent": 3}]
+    assert site.mailed() == 3
 
 
 def test_one_recipient_that_the_relay_wants_a_password_for(world, site):
@@ -1141,7 +1146,7 @@ def test_the_relay_goes_and_comes(world, site):
 
 
 def test_a_relay_that_refuses_us(world, site):
-    """535 is local, too."""
+    """535 is local, too, and turns /readyz red."""
     channel = site.mail(*boxes("box"))
     bad = world.folder / "bad"
     bad.write_text("wrong\n")
@@ -1150,6 +1155,8 @@ def test_a_relay_that_refuses_us(world, site):
     assert wait_for(lambda: "lastError" in site.deliveries(channel)[0], 5)
     one = site.delivery(channel, site.deliveries(channel)[0]["id"])
     assert outcomes(one) == ["local"] and "535" in one["lastError"] and one["status"] == "pending"
+    told = site.client.send("GET", "/readyz")
+    assert told.status == 503 and "a fault on our side" in told.json()["error"]["message"], told
 
 
 def test_domains_that_mail_may_go_to(world, site):
@@ -1160,6 +1167,54 @@ def test_domains_that_mail_may_go_to(world, site):
     assert site.one(allowed)["status"] == "delivered"
     assert site.one(mixed)["status"] == "failed"
     assert len(world.relay.got(inside.replace("ops", "dev"))) == 1 and outside not in world.relay.asked
+
+
+def test_the_operator_hears_of_it(world, site):
+    """operator_mail gets what the other channels get, though the channel that fails is the only one; a relay that is away
+    delays it, and it comes once."""
+    stack.sql("DELETE FROM sigsentry.operator_notice")
+    operator, = boxes("operator")
+    channel, mark = site.channel("slack")
+    world.sink.script(mark, (400, b"invalid_payload", {}))
+    world.courier()
+    site.publish()
+    assert site.one(channel)["status"] == "failed"
+    world.end_couriers()
+    world.relay.close()
+    try:
+        courier = world.courier(operator_mail=operator)
+        courier.wait(r"ev=notice\.end .*outcome=local")
+    finally:
+        world.relay.open()
+    world.end_couriers()
+    assert stack.sql("SELECT taken_at IS NOT NULL AS is_taken FROM sigsentry.operator_notice") == [{"is_taken": True}]
+    # five minutes later another courier takes it
+    stack.sql("UPDATE sigsentry.operator_notice SET taken_at = now() - interval '6 minutes'")
+    world.courier(operator_mail=operator)
+    assert wait_for(lambda: stack.sql("SELECT count(*) AS n FROM sigsentry.operator_notice")[0]["n"] == 0, 5)
+    message, = world.relay.got(operator)
+    text = message.get_body(("plain",)).get_content()
+    assert '"slack" (slack, hooks.slack.com) fails' in text and "invalid_payload" in text and mark not in text
+    assert site.mailed() == 0, "the operator's mail is not the tenant's"
+
+
+def test_the_daily_cap(world, site):
+    """What is over a tenant's cap waits for the next day (UTC); another tenant's mail goes."""
+    (box,), other = boxes("box"), Site()
+    channel, beside = site.mail(box), other.mail(*boxes("beside"))
+    world.courier(mail_daily_cap=2)
+    for n in range(2):
+        site.publish()
+        site.ended(channel, n + 1)
+    site.publish()
+    other.publish()
+    assert other.one(beside)["status"] == "delivered"
+    lane = "SELECT due_at = date_trunc('day', now(), 'UTC') + interval '1 day' AS is_tomorrow FROM sigsentry.lane WHERE channel_id = %s"
+    assert wait_for(lambda: stack.sql(lane, channel) == [{"is_tomorrow": True}], 5)
+    assert (len(world.relay.got(box)), site.mailed()) == (2, 2)
+    stack.sql("UPDATE sigsentry.mail_day SET day = day - 1 WHERE tenant_id = %s", site.tenant)
+    stack.sql("UPDATE sigsentry.lane SET due_at = now() WHERE channel_id = %s", channel)
+    assert {d["status"] for d in site.ended(channel, 3)} == {"delivered"} and len(world.relay.got(box)) == 3
 
 
 # Secrets ---------------------------------------------------------------------------------------------

@@ -988,6 +988,15 @@ test_write(void **state)
 		json_free(again);
 		json_free(v);
 	}
+	/* a buffer that is full says so in the end, at whatever byte it was */
+	for (i = 0; i < NELEMS(rows); i++) {
+		buf_clear(&b);
+		buf_init(&b, strlen(rows[i].written) - 1);
+		v = good(slice_of(rows[i].text));
+		json_write(&b, v);
+		CHECK(rows[i].text, !buf_ok(&b));
+		json_free(v);
+	}
 	v = good(slice_of("[1.50,\"1\"]"));
 	CHECK("number", slice_eq(json_number(json_at(v, 0)), slice_of("1.50")));
 	CHECK("no number", json_number(json_at(v, 1)).ptr == NULL && json_number(v).ptr == NULL);
