@@ -1,8 +1,11 @@
 """What dev/up wrote down of the stack that the suites run against: its run/env, or the file that SIGSENTRY_ENV names."""
 
+import contextlib
 import os
 import pathlib
 import shlex
+import signal
+import time
 
 import pytest
 
@@ -20,3 +23,29 @@ def read():
 
 
 ENV = read()
+
+# Another role's state is not shown to ours, but its locks are.
+WORKING = ("SELECT 1 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
+           " WHERE a.usename = 'sigsentry_courier' AND l.locktype = 'virtualxid'")
+
+
+@contextlib.contextmanager
+def courier_at_rest(rows):
+    """The stack's courier stands still, in no transaction; ${rows} asks the database, as its owner."""
+    path = pathlib.Path(ENV["SIGSENTRY_COURIER_PIDS"])
+    pids = [int(w) for w in path.read_text().split()] if path.exists() else []
+
+    def tell(what):
+        for pid in pids:
+            os.kill(pid, what)
+        time.sleep(0.01)
+
+    try:
+        for _ in range(100):
+            tell(signal.SIGSTOP)
+            if not rows(WORKING):
+                break
+            tell(signal.SIGCONT)
+        yield
+    finally:
+        tell(signal.SIGCONT)

@@ -44,7 +44,7 @@ struct slot {
 
 struct master {
 	const struct settings *settings;
-	const struct master_source *source;
+	const struct cmdline *source;
 	const struct listener *listener;
 	struct counters *counters;
 	struct clock clock;
@@ -273,7 +273,7 @@ reload(struct master *m)
 	if (m->stopping)
 		return;
 	buf_init(&why, 1024);
-	fresh = settings_load(m->source->path, m->source->overrides, m->source->noverrides, &why);
+	fresh = settings_load(m->source->config, m->source->overrides, m->source->noverrides, &why);
 	if (fresh == NULL) {
 		log_error("master.reload", LOG_STR("error", buf_str(&why)),
 		    LOG_STR("hint", "the old settings stay"));
@@ -387,8 +387,8 @@ has_children(const struct master *m)
 }
 
 int
-master_run(const struct settings *settings, const struct master_source *source,
-    const struct listener *listener)
+master_run(
+    const struct settings *settings, const struct cmdline *source, const struct listener *listener)
 {
 	struct master *m;
 	int status;

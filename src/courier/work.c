@@ -41,7 +41,7 @@ struct gear {
 /** The courier with what only this room looks at. */
 struct work {
 	struct courier c;
-	const struct work_source *source;
+	const struct cmdline *source;
 	int signal_fd;
 };
 
@@ -203,7 +203,7 @@ make_fresh(struct work *w, struct fresh *f, struct buf *why)
 	f->gear->c = &w->c;
 	f->gear->wake_ms = -1;
 	f->settings = f->gear->settings =
-	    settings_load(w->source->path, w->source->overrides, w->source->noverrides, why);
+	    settings_load(w->source->config, w->source->overrides, w->source->noverrides, why);
 	if (f->settings == NULL)
 		return (ERR_INVALID);
 	if ((e = load_keys(f, why)) != ERR_OK)
@@ -250,7 +250,7 @@ reload(struct work *w)
 		take_fresh(c, &f);
 		c->beat_at_ms = 0;
 		c->house_at_ms = 0;
-		log_info("courier.reload", LOG_STR("config", w->source->path));
+		log_info("courier.reload", LOG_STR("config", w->source->config));
 	} else {
 		fresh_free(&f);
 		log_error("courier.reload", LOG_STR("error", buf_str(&why)),
@@ -398,7 +398,7 @@ begin(struct work *w, struct buf *why)
 }
 
 int
-work_run(const struct work_source *source)
+work_run(const struct cmdline *source)
 {
 	struct work w = {.source = source};
 	struct gear *g;

@@ -4,16 +4,14 @@ The stack's own courier is stopped for so long (alone()), so that it takes nothi
 """
 
 import contextlib
-import os
-import pathlib
 import re
-import signal
 import time
 import uuid
 
 import psycopg2
 import psycopg2.extras
 
+import runenv
 import stack
 
 TYPES = ["slack", "teams", "discord", "google_chat", "webhook", "email"]
@@ -28,27 +26,11 @@ def query(name):
 
 @contextlib.contextmanager
 def alone():
-    """The stack's courier stands still, in no transaction."""
-    path = pathlib.Path(stack.env("SIGSENTRY_COURIER_PIDS"))
-    pids = [int(w) for w in path.read_text().split()] if path.exists() else []
-    try:
-        for _ in range(100):
-            for pid in pids:
-                os.kill(pid, signal.SIGSTOP)
-            time.sleep(0.01)
-            # another role's state is not shown to ours, but its locks are
-            if not stack.sql("SELECT 1 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
-                             " WHERE a.usename = 'sigsentry_courier' AND l.locktype = 'virtualxid'"):
-                break
-            for pid in pids:
-                os.kill(pid, signal.SIGCONT)
-            time.sleep(0.01)
+    """The stack's courier stands still, and nothing waits."""
+    with runenv.courier_at_rest(stack.sql):
         # thousands that earlier tests have left would come first
         stack.sql("DELETE FROM sigsentry.queue")
         yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
 
 
 class Courier:

@@ -1,9 +1,7 @@
 """Sessions for the tests of sql/.  SIGSENTRY_DSN names a database that has all of it, as its owner."""
 import hashlib
-import os
 import pathlib
 import re
-import signal
 import threading
 import time
 import uuid
@@ -232,23 +230,9 @@ def api(session):
 
 @pytest.fixture
 def still(session):
-    """The stack's courier stands still, in no transaction."""
-    path = pathlib.Path(runenv.ENV["SIGSENTRY_COURIER_PIDS"])
-    pids = [int(w) for w in path.read_text().split()] if path.exists() else []
-    db = Database(session())
-    for _ in range(100):
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-        time.sleep(0.01)
-        if not db.rows("SELECT 1 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
-                       " WHERE a.usename = 'sigsentry_courier' AND l.locktype = 'virtualxid'"):
-            break
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
-        time.sleep(0.01)
-    yield
-    for pid in pids:
-        os.kill(pid, signal.SIGCONT)
+    """The stack's courier stands still."""
+    with runenv.courier_at_rest(Database(session()).rows):
+        yield
 
 
 @pytest.fixture
