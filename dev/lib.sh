@@ -295,6 +295,12 @@ make_certificates() {
 	rm -f "$RUN_DIR/nginx.started"
 }
 
+# Whom the stack's courier trusts: our own authority, for the sink, and those of this machine, for the real platforms.
+make_egress_file() {
+	cat "$TLS_DIR/ca.pem" /etc/ssl/certs/ca-certificates.crt >"$TLS_DIR/egress.pem" 2>/dev/null ||
+		cp "$TLS_DIR/ca.pem" "$TLS_DIR/egress.pem"
+}
+
 # The config file ------------------------------------------------------------------------------------
 
 # The socket stands beside PostgreSQL's where the run folder's own path is too long.
@@ -314,7 +320,7 @@ write_config() {
 	shift
 	for pair in "database=host=$PG_DIR dbname=sigsentry" "api_socket=$(api_socket)" "api_workers=4" \
 		"keyring_public=$RUN_DIR/keyring.public" "keyring_private=$RUN_DIR/keyring.private" \
-		"egress_connect_to=$SINK_NAME:443:127.0.0.1:$SINK_PORT" "egress_ca_file=$TLS_DIR/ca.pem" "$@"; do
+		"egress_connect_to=$SINK_NAME:443:127.0.0.1:$SINK_PORT" "egress_ca_file=$TLS_DIR/egress.pem" "$@"; do
 		key=${pair%%=*}
 		[[ -v value[$key] ]] || order+=("$key")
 		value[$key]=${pair#*=}
