@@ -1,7 +1,7 @@
 -- courier.claim: take deliveries that may go now, under a lease.
 -- p_claim     id of this claim, made by the courier: goes with every outcome
 -- p_free      how many deliveries it can take
--- p_failing   of these, how many may be of channels whose last attempt failed
+-- p_failing   of these, how many may be of channels whose last attempt failed, or took long
 -- p_lease_s   how long the courier has, unless it renews the lease (courier.renew)
 -- p_types, p_flights, p_gaps_ms  by channel type: how many deliveries of one channel may be under way at once, and how much
 --             time lies between two; 0 is none
@@ -9,12 +9,13 @@
 -- Returns rows: tenant_id, id (the delivery), channel_id, type, attempts (that counted), is_test, event_id, project_id,
 -- project_slug, event_name, severity, payload, occurred_at, accepted_at (ms since 1970, both), progress, credentials (name:sealed:previous
 -- of each field with commas between, the sealed values in hex; previous is a replaced secret that still signs, or empty),
--- is_failing (the channel's last attempt failed).
+-- is_failing (the channel's last attempt failed, or took long).
 -- Tables: reads event, channel, credential, project, tenant, mail_day; writes queue, lane, delivery.
 -- Role: sigsentry_courier.
 -- Three steps in one call.  Whoever must be looked at (new, paused long enough, its courier gone) becomes ready, and its
 -- lane due.  Due lanes are taken, each by one courier.  Of each, the gravest and oldest go, as many as may; those of a
 -- switched-off channel (switched off while they were on their way, or between two attempts) end as cancelled.
+-- A batch holds 4 MiB of payloads at the most (or one that is larger): a courier does nothing else while it renders them.
 -- Couriers lock lanes after rows of the queue, or pass over what is locked: so nobody waits for another in a circle.
 CREATE OR REPLACE FUNCTION courier.claim(
 	p_claim uuid, p_free integer, p_failing integer, p_lease_s integer,
@@ -69,26 +70,29 @@ BEGIN
 		 CROSS JOIN LATERAL (SELECT count(*)::integer AS n FROM sigsentry.queue q
 		                      WHERE q.channel_id = d.channel_id AND q.claim_id IS NOT NULL) u
 	), chosen AS MATERIALIZED (
-		SELECT * FROM (
-			SELECT * FROM (SELECT q.ctid, r.channel_id, r.due_at, false AS is_failing
+		SELECT c.ctid, c.channel_id FROM (
+		SELECT b.ctid, b.channel_id, sum(b.size) OVER (ORDER BY b.due_at, b.channel_id, b.severity, b.id) - b.size AS before
+		  FROM (
+			SELECT * FROM (SELECT q.ctid, r.channel_id, r.due_at, q.severity, q.id, q.size
 			                 FROM room r
-			                CROSS JOIN LATERAL (SELECT q.ctid FROM sigsentry.queue q
+			                CROSS JOIN LATERAL (SELECT q.ctid, q.severity, q.id, q.size FROM sigsentry.queue q
 			                                     WHERE q.channel_id = r.channel_id AND q.wake_at IS NULL
 			                                       AND (r.is_active OR q.is_test)
 			                                     ORDER BY q.severity, q.id LIMIT greatest(r.room, 0) FOR UPDATE SKIP LOCKED) q
 			                WHERE NOT r.is_failing
-			                ORDER BY r.due_at LIMIT p_free) well
+			                ORDER BY r.due_at, r.channel_id, q.severity, q.id LIMIT p_free) well
 			 UNION ALL
-			SELECT * FROM (SELECT q.ctid, r.channel_id, r.due_at, true
+			SELECT * FROM (SELECT q.ctid, r.channel_id, r.due_at, q.severity, q.id, q.size
 			                 FROM room r
-			                CROSS JOIN LATERAL (SELECT q.ctid FROM sigsentry.queue q
+			                CROSS JOIN LATERAL (SELECT q.ctid, q.severity, q.id, q.size FROM sigsentry.queue q
 			                                     WHERE q.channel_id = r.channel_id AND q.wake_at IS NULL
 			                                       AND (r.is_active OR q.is_test)
 			                                     ORDER BY q.severity, q.id LIMIT greatest(r.room, 0) FOR UPDATE SKIP LOCKED) q
 			                WHERE r.is_failing
-			                ORDER BY r.due_at LIMIT least(p_free, p_failing)) ill) both_kinds
-		 ORDER BY due_at
-		 LIMIT p_free
+			                ORDER BY r.due_at, r.channel_id, q.severity, q.id LIMIT least(p_free, p_failing)) ill) b
+		 ORDER BY b.due_at, b.channel_id, b.severity, b.id
+		 LIMIT p_free) c
+		 WHERE c.before < 4194304
 	), cancelled AS (
 		DELETE FROM sigsentry.queue q
 		 WHERE q.ctid = ANY (ARRAY (SELECT o.ctid

@@ -86,6 +86,7 @@ BEGIN
 		  FROM both_kinds b
 	), by_lane AS (
 		SELECT b.tenant_id, b.channel_id, max(b.pause_ms) AS pause_ms,
+		       bool_or(b.outcome <> 'local' AND b.duration_ms >= 3000) AS any_slow,
 		       bool_or(b.outcome = 'ok') AS any_ok, bool_or(b.outcome IN ('retry', 'refused', 'gone')) AS any_failed
 		  FROM both_kinds b
 		 GROUP BY 1, 2
@@ -102,7 +103,7 @@ BEGIN
 		                          ELSE l.pause_until END,
 		       due_at = greatest(l.pause_until, now(), CASE WHEN n.pause_ms > 0 THEN now() + make_interval(secs => n.pause_ms / 1000.0) END),
 		       is_told = l.is_told AND NOT n.any_ok,
-		       is_failing = CASE WHEN n.any_ok THEN false WHEN n.any_failed THEN true ELSE l.is_failing END,
+		       is_failing = CASE WHEN n.any_slow THEN true WHEN n.any_ok THEN false WHEN n.any_failed THEN true ELSE l.is_failing END,
 		       failing_since = CASE WHEN n.any_ok THEN NULL WHEN n.any_failed THEN coalesce(l.failing_since, now()) ELSE l.failing_since END,
 		       last_delivered_at = CASE WHEN n.any_ok THEN now() ELSE l.last_delivered_at END
 		  FROM locked n

@@ -15,10 +15,11 @@ SET enable_seqscan = off
 AS $$
 DECLARE
 	v_severity smallint := CASE p_payload ->> 'severity' WHEN 'info' THEN 4 ELSE sigsentry.severity_parse(p_payload ->> 'severity') END;
+	v_size integer := octet_length(p_payload::text);
 	v_count integer;
 BEGIN
-	INSERT INTO sigsentry.queue (tenant_id, id, channel_id, event_id, severity)
-	SELECT p_tenant, sigsentry.uuid_v7(), c.id, p_id, v_severity
+	INSERT INTO sigsentry.queue (tenant_id, id, channel_id, event_id, severity, size)
+	SELECT p_tenant, sigsentry.uuid_v7(), c.id, p_id, v_severity, v_size
 	  FROM sigsentry.channel c
 	 WHERE c.tenant_id = p_tenant AND (c.project_id = p_project OR c.project_id IS NULL)
 	   AND c.is_active AND c.severity_threshold >= v_severity AND c.id IS DISTINCT FROM p_except;

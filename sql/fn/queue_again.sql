@@ -15,10 +15,10 @@ AS $$
 		   AND EXISTS (SELECT 1 FROM sigsentry.event e WHERE e.tenant_id = d.tenant_id AND e.id = d.event_id)
 		RETURNING d.*
 	), put AS (
-		INSERT INTO sigsentry.queue (tenant_id, id, channel_id, event_id, severity, is_test, wake_at, tries, created_at, last_status_code,
+		INSERT INTO sigsentry.queue (tenant_id, id, channel_id, event_id, severity, is_test, size, wake_at, tries, created_at, last_status_code,
 		                             last_error)
 		-- due from now on, not from when it was created
-		SELECT t.tenant_id, t.id, t.channel_id, t.event_id, e.severity, t.is_test, now(),
+		SELECT t.tenant_id, t.id, t.channel_id, t.event_id, e.severity, t.is_test, octet_length(e.payload::text), now(),
 		       coalesce((SELECT max(a.number) FROM sigsentry.attempt a WHERE a.tenant_id = t.tenant_id AND a.delivery_id = t.id), 0),
 		       t.created_at, t.last_status_code, t.last_error
 		  FROM taken t

@@ -4,8 +4,9 @@
 -- Returns nothing.
 -- Tables: reads channel; writes queue, lane.
 -- Role: none; courier.claim calls it.
--- Lanes are written in the order of their keys, so that two couriers never wait for each other in a circle; a new one only
--- while its channel is held, so that no DELETE comes between.
+-- Two couriers never wait for each other in a circle: who inserts lanes holds none yet but those it has inserted, which nobody
+-- else sees, and lanes are inserted, and then locked, in the order of their keys.  A new one is written only while its
+-- channel is held, so that no DELETE comes between.
 CREATE OR REPLACE FUNCTION sigsentry.queue_wake(p_limit integer) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -39,6 +40,15 @@ BEGIN
 		RETURN;
 	END IF;
 
+	INSERT INTO sigsentry.lane (tenant_id, channel_id, due_at)
+	SELECT c.tenant_id, c.id, now()
+	  FROM unnest(v_tenants, v_channels) AS n (tenant_id, channel_id)
+	  JOIN sigsentry.channel c ON c.tenant_id = n.tenant_id AND c.id = n.channel_id
+	 WHERE NOT EXISTS (SELECT 1 FROM sigsentry.lane l WHERE l.tenant_id = n.tenant_id AND l.channel_id = n.channel_id)
+	 ORDER BY c.tenant_id, c.id
+	   FOR KEY SHARE OF c
+	    ON CONFLICT ON CONSTRAINT lane_pkey DO NOTHING;
+
 	-- A claim that holds a lane does not see these, and may put it to sleep: it is waited for, and then seen.
 	PERFORM 1
 	  FROM unnest(v_tenants, v_channels) AS n (tenant_id, channel_id)
@@ -49,15 +59,5 @@ BEGIN
 	   SET due_at = greatest(now(), l.pause_until)
 	  FROM unnest(v_tenants, v_channels) AS n (tenant_id, channel_id)
 	 WHERE l.tenant_id = n.tenant_id AND l.channel_id = n.channel_id AND l.due_at > greatest(now(), l.pause_until);
-
-	INSERT INTO sigsentry.lane AS l (tenant_id, channel_id, due_at)
-	SELECT c.tenant_id, c.id, now()
-	  FROM unnest(v_tenants, v_channels) AS n (tenant_id, channel_id)
-	  JOIN sigsentry.channel c ON c.tenant_id = n.tenant_id AND c.id = n.channel_id
-	 WHERE NOT EXISTS (SELECT 1 FROM sigsentry.lane l WHERE l.tenant_id = n.tenant_id AND l.channel_id = n.channel_id)
-	 ORDER BY c.tenant_id, c.id
-	   FOR KEY SHARE OF c
-	    ON CONFLICT ON CONSTRAINT lane_pkey DO UPDATE
-	   SET due_at = least(l.due_at, greatest(excluded.due_at, l.pause_until));
 END
 $$;

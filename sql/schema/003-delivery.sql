@@ -96,6 +96,7 @@ CREATE TABLE sigsentry.queue (
 	event_id uuid NOT NULL,
 	severity smallint NOT NULL,
 	is_test boolean NOT NULL DEFAULT false,
+	size integer NOT NULL DEFAULT 0,
 	wake_at timestamptz DEFAULT '-infinity',
 	claim_id uuid,
 	tries integer NOT NULL DEFAULT 0,
@@ -120,6 +121,7 @@ COMMENT ON COLUMN sigsentry.queue.channel_id IS 'Where it goes.';
 COMMENT ON COLUMN sigsentry.queue.event_id IS 'What is told.';
 COMMENT ON COLUMN sigsentry.queue.severity IS 'The event''s: within a channel the gravest goes first.';
 COMMENT ON COLUMN sigsentry.queue.is_test IS 'A test of the channel: goes to a switched-off one too, and is never tried again.';
+COMMENT ON COLUMN sigsentry.queue.size IS 'Bytes of the event''s payload: a claim takes only so many at once.  0 for a test, whose payload is small.';
 COMMENT ON COLUMN sigsentry.queue.wake_at IS 'When it must be looked at again; see the table.';
 COMMENT ON COLUMN sigsentry.queue.claim_id IS 'The claim under which a courier sends it; an outcome with another one changes nothing.';
 COMMENT ON COLUMN sigsentry.queue.tries IS 'All attempts so far: the number of the last row in attempt.';
@@ -150,7 +152,7 @@ COMMENT ON COLUMN sigsentry.lane.tenant_id IS 'Whose it is.';
 COMMENT ON COLUMN sigsentry.lane.channel_id IS 'The channel.';
 COMMENT ON COLUMN sigsentry.lane.due_at IS 'When the next of its ready deliveries may go; infinity where there is none, or where as many as may are under way.';
 COMMENT ON COLUMN sigsentry.lane.pause_until IS 'Its platform''s pace, or the wait that it asked for: nothing goes before.';
-COMMENT ON COLUMN sigsentry.lane.is_failing IS 'Its last attempt failed: such channels share half of the flights.';
+COMMENT ON COLUMN sigsentry.lane.is_failing IS 'Its last attempt failed, or took long: such channels share half of the flights.';
 COMMENT ON COLUMN sigsentry.lane.failing_since IS 'The first failure with no success after it; NULL is none.';
 COMMENT ON COLUMN sigsentry.lane.last_delivered_at IS 'The last success.';
 COMMENT ON COLUMN sigsentry.lane.is_told IS 'Others have heard that it fails; ends with a success.';

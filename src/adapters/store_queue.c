@@ -147,16 +147,19 @@ static enum err
 read_texts(const struct db_rows *rows, size_t i, struct store_claimed *c)
 {
 	struct slice slug = db_text(rows, i, C_SLUG), progress = db_text(rows, i, C_PROGRESS);
+	struct slice payload = db_text(rows, i, C_PAYLOAD);
 
 	/* the project may be gone by now */
 	c->project_slug = arena_dup(c->arena, slug.ptr == NULL ? slice_of("") : slug);
 	c->progress = arena_dup(c->arena, progress.ptr == NULL ? slice_of("") : progress);
 	c->event_name = arena_dup(c->arena, db_text(rows, i, C_NAME));
-	c->payload.len = db_text(rows, i, C_PAYLOAD).len;
-	c->payload.ptr = arena_dup(c->arena, db_text(rows, i, C_PAYLOAD));
-	if (c->project_slug == NULL || c->event_name == NULL || c->payload.ptr == NULL ||
-	    c->progress == NULL)
+	if (c->project_slug == NULL || c->event_name == NULL || c->progress == NULL)
 		return (ERR_NOMEM);
+	if (payload.len == 0)
+		return (ERR_INTERNAL);
+	if ((c->payload_text = strndup(payload.ptr, payload.len)) == NULL)
+		return (ERR_NOMEM);
+	c->payload = slice_make(c->payload_text, payload.len);
 	return (read_fields(c, db_text(rows, i, C_CREDENTIALS)));
 }
 
@@ -208,8 +211,17 @@ store_claimed_free(struct store_claimed *c)
 {
 	if (c == NULL)
 		return;
+	store_claimed_drop_payload(c);
 	arena_free(c->arena);
 	free(c);
+}
+
+void
+store_claimed_drop_payload(struct store_claimed *c)
+{
+	free(c->payload_text);
+	c->payload_text = NULL;
+	c->payload = slice_of(NULL);
 }
 
 /* Outcomes

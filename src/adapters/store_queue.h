@@ -17,17 +17,18 @@ struct store_field {
 	struct slice previous; /* a replaced secret that still signs; absent: none */
 };
 
-/** A delivery that was claimed; its texts live in `arena`. */
+/** A delivery that was claimed; its texts live in `arena`, but for the payload. */
 struct store_claimed {
 	struct arena *arena;
 	struct uuid tenant, id, claim, channel, event, project;
 	enum channel_type type;
 	int64_t attempts; /* that counted, before this one */
 	bool is_test;
-	bool is_failing; /* the channel's last attempt failed */
+	bool is_failing; /* the channel's last attempt failed, or took long */
 	enum severity severity;
 	const char *project_slug, *event_name;
-	struct slice payload; /* JSON, NUL-terminated behind its length */
+	struct slice payload; /* JSON, NUL-terminated behind its length; absent: dropped */
+	char *payload_text;   /* its memory */
 	int64_t occurred_ms, accepted_ms;
 	const char *progress; /* of e-mail, as store_outcome's; "" at first */
 	struct store_field fields[CREDENTIALS_FIELDS_MAX];
@@ -60,7 +61,12 @@ enum err store_claim_ask(
 void store_claim_rows(
     const struct db_rows *rows, const struct uuid *claim, store_on_claimed *each, void *ctx);
 
+/**
+ * store_claimed_free(d), store_claimed_drop_payload(d):
+ * Free a delivery (may be NULL); only its payload, the largest part, when the message is made.
+ */
 void store_claimed_free(struct store_claimed *d);
+void store_claimed_drop_payload(struct store_claimed *d);
 
 /** How an attempt ended. */
 struct store_outcome {

@@ -4,6 +4,7 @@ Most tests are one transaction that is never committed, with a queue that holds 
 must meet, the stack's courier stands still.
 """
 import json
+import threading
 import time
 import uuid
 
@@ -60,12 +61,12 @@ class Queue(Database):
                          [flights] * 6, [gap_ms] * 6, mail_cap)
         return [dict(r, claim=mine) for r in rows]
 
-    def record(self, rows, outcome="ok", wait_ms=None, error="no", pause_ms=0, disable_s=432000, code=500):
+    def record(self, rows, outcome="ok", wait_ms=None, error="no", pause_ms=0, disable_s=432000, code=500, took_ms=5):
         n = len(rows)
         outcomes = outcome if isinstance(outcome, list) else [outcome] * n
         return self.value(
             query("courier_record"), [r["tenant_id"] for r in rows], [r["id"] for r in rows], [r["claim"] for r in rows], outcomes,
-            [wait_ms] * n, [pause_ms] * n, [1764000000000] * n, [5] * n, [code] * n, [error] * n, [None] * n, [None] * n,
+            [wait_ms] * n, [pause_ms] * n, [1764000000000] * n, [took_ms] * n, [code] * n, [error] * n, [None] * n, [None] * n,
             [0] * n, disable_s, COURIER)
 
     def status(self, delivery):
@@ -289,6 +290,51 @@ def test_failing_channels_have_their_share(q):
     assert len([r for r in rest if r["channel_id"] in channels[:2]]) == 17      # 2 x 10 in flight at the most
 
 
+@pytest.mark.parametrize("outcome,took_ms,is_slow", [("ok", 2999, False), ("ok", 3000, True), ("local", 9000, False)])
+def test_slow_channels_are_among_them(q, outcome, took_ms, is_slow):
+    """One that takes long holds flights as one that fails does, though it fails at nothing; a quick answer ends that."""
+    tenant, project, (channel,) = q.home()
+    q.publish(project)
+    q.record(q.claim(), outcome, wait_ms=60000 if outcome == "local" else None, took_ms=took_ms)
+    lane = q.lane(channel)
+    assert (lane["is_failing"], lane["failing_since"]) == (is_slow, None)
+    q.publish(project)
+    assert len(q.claim(failing=0)) == (0 if is_slow else 1)
+    if is_slow:
+        q.record(q.claim())
+        assert not q.lane(channel)["is_failing"]
+
+
+def test_a_claim_is_bounded_in_bytes(q):
+    """4 MiB of payloads, or one larger; what is over goes with the next, the gravest of a channel first all the same."""
+    tenant, project, channels = q.home(2)
+    for severity in ("low", "critical", "medium", "high"):
+        q.publish(project, severity=severity, pad="x" * 1000)
+    sizes = {r["size"] for r in q.rows("SELECT size FROM sigsentry.queue WHERE tenant_id = %s", tenant)}
+    assert 1000 < min(sizes) <= max(sizes) < 1100
+    q.rows("UPDATE sigsentry.queue SET size = 2000000 WHERE tenant_id = %s", tenant)
+    taken = []
+    for n in (3, 3, 2, 0):
+        rows = q.claim()
+        assert len(rows) == n
+        taken += sorted(rows, key=lambda r: r["severity"])  # nothing is promised within a batch
+    for channel in channels:
+        order = [r["severity"] for r in taken if r["channel_id"] == channel]
+        assert order == sorted(order) and len(order) == 4
+    q.publish(project)
+    q.rows("UPDATE sigsentry.queue SET size = 9000000 WHERE claim_id IS NULL")
+    assert [len(q.claim()) for _ in range(3)] == [1, 1, 0]
+
+
+def test_one_sent_again_keeps_its_size(q):
+    tenant, project, _ = q.home()
+    new = q.delivery(project, pad="x" * 5000)
+    size = q.value("SELECT size FROM sigsentry.queue WHERE id = %s", new)
+    q.record(q.claim(), "refused")
+    assert q.value("SELECT sigsentry.queue_again(%s, %s)", tenant, [new]) == 1
+    assert q.value("SELECT size FROM sigsentry.queue WHERE id = %s", new) == size > 5000
+
+
 def test_suspended_tenants_rest(q):
     tenant, project, _ = q.home()
     q.publish(project)
@@ -353,7 +399,7 @@ def test_eight_couriers_never_take_one_twice(live, session):
         return got
 
     answers = at_once(conns, work)
-    assert all(isinstance(a, list) for a in answers), answers
+    assert all(isinstance(a, list) for a in answers), [a for a in answers if not isinstance(a, list)]
     got = [i for a in answers for i in a]
     # the failures have made notices, too
     first = {r["id"] for r in live.rows("SELECT d.id FROM sigsentry.delivery d JOIN sigsentry.event e ON e.id = d.event_id"
@@ -361,6 +407,30 @@ def test_eight_couriers_never_take_one_twice(live, session):
     assert len(got) == len(set(got)) and len(first) == 4000 and first <= set(got)
     assert live.value("SELECT count(*) FROM sigsentry.queue WHERE tenant_id = %s", tenant) == 0
     assert live.value("SELECT count(*) FROM sigsentry.attempt WHERE tenant_id = %s", tenant) == len(got)
+
+
+def test_new_channels_under_eight_couriers(live, session):
+    """Each first delivery of a channel makes its lane, while others make and lock lanes: none waits for another in a circle."""
+    tenant, project, _ = live.home(0)
+    is_over = threading.Event()
+
+    def feed():
+        for _ in range(60):
+            for _ in range(3):
+                live.channel(tenant, project)
+            live.publish(project)
+        is_over.set()
+
+    def work(conn):
+        while not is_over.is_set():
+            rows = conn.claim(free=7)
+            assert conn.record(rows) == len(rows)
+
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    answers = at_once([Queue(session("sigsentry_courier")) for _ in range(8)], work)
+    feeder.join(60)
+    assert answers == [None] * 8
 
 
 # ---- record --------------------------------------------------------------------------------------
