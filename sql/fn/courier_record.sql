@@ -140,18 +140,6 @@ BEGIN
 		RETURN v_count;
 	END IF;
 
-	-- A delivery that has ended as failed: others hear of it, once until the next success.
-	FOR v_one IN
-		SELECT DISTINCT ON (f.tenant_id, f.channel_id) f.tenant_id, f.channel_id, e.project_id, f.error
-		  FROM jsonb_to_recordset(v_failed)
-		         AS f (tenant_id uuid, id uuid, channel_id uuid, event_id uuid, is_test boolean, error text, is_end boolean)
-		  JOIN sigsentry.event e ON e.tenant_id = f.tenant_id AND e.id = f.event_id
-		 WHERE f.is_end AND NOT f.is_test AND e.name NOT LIKE 'channel.%'
-		 ORDER BY f.tenant_id, f.channel_id, f.id
-	LOOP
-		PERFORM sigsentry.channel_notice(v_one.tenant_id, v_one.channel_id, v_one.project_id, 'channel.failing', v_one.error);
-	END LOOP;
-
 	FOR v_one IN
 		SELECT DISTINCT ON (f.tenant_id, f.channel_id) f.tenant_id, f.channel_id, e.project_id, f.outcome, f.error
 		  FROM jsonb_to_recordset(v_failed)
@@ -166,6 +154,19 @@ BEGIN
 		        CASE v_one.outcome WHEN 'gone' THEN 'gone' ELSE 'failing' END,
 		        CASE v_one.outcome WHEN 'gone' THEN 'The destination said that it is gone for good: '
 		             ELSE 'Nothing but failures for ' || p_disable_s / 3600 || ' hours; the last: ' END || coalesce(v_one.error, 'no reason was given'));
+	END LOOP;
+
+	-- A delivery that has ended as failed: others hear of it, once until the next success; not of a channel that has just been
+	-- switched off, which is told of as that.
+	FOR v_one IN
+		SELECT DISTINCT ON (f.tenant_id, f.channel_id) f.tenant_id, f.channel_id, e.project_id, f.error
+		  FROM jsonb_to_recordset(v_failed)
+		         AS f (tenant_id uuid, id uuid, channel_id uuid, event_id uuid, is_test boolean, error text, is_end boolean)
+		  JOIN sigsentry.event e ON e.tenant_id = f.tenant_id AND e.id = f.event_id
+		 WHERE f.is_end AND NOT f.is_test AND e.name NOT LIKE 'channel.%'
+		 ORDER BY f.tenant_id, f.channel_id, f.id
+	LOOP
+		PERFORM sigsentry.channel_notice(v_one.tenant_id, v_one.channel_id, v_one.project_id, 'channel.failing', v_one.error);
 	END LOOP;
 
 	-- What was under way when its channel was switched off waits for nothing.
