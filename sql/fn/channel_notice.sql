@@ -5,8 +5,12 @@
 -- p_event    channel.failing or channel.disabled
 -- p_error    why
 -- Returns nothing.
--- Tables: reads channel; writes lane, operator_notice; those of sigsentry.event_add.
+-- Tables: reads channel; writes lane, event, operator_notice; those of sigsentry.event_add.
 -- Role: none; courier.record and sigsentry.channel_disable call it.
+-- When a thousand channels fail together, a thousand notices to each of them would bury all else.  So channels are told of the
+-- project's first 20 of a clock hour (UTC), of each kind of notice by itself: that is no more than 20 events more.  The 20th
+-- says that there may be others; of those the operator alone hears.  No lock guards the count: couriers that write in the same
+-- moment may each come to 20.
 CREATE OR REPLACE FUNCTION sigsentry.channel_notice(
 	p_tenant uuid, p_channel uuid, p_project uuid, p_event text, p_error text)
 RETURNS void
@@ -17,6 +21,10 @@ AS $$
 DECLARE
 	v_channel sigsentry.channel;
 	v_event uuid := sigsentry.uuid_v7();
+	v_most CONSTANT integer := 20;
+	v_hour timestamptz := date_trunc('hour', now(), 'UTC');
+	v_nth integer;
+	v_payload jsonb;
 BEGIN
 	UPDATE sigsentry.lane AS l
 	   SET is_told = true,
@@ -33,14 +41,33 @@ BEGIN
 	IF NOT FOUND THEN
 		RETURN;
 	END IF;
-	PERFORM sigsentry.event_add(p_tenant, p_project, v_event,
-	        jsonb_build_object('event', p_event, 'severity', 'high', 'channelId', p_channel, 'channelName', v_channel.name,
-	                           'channelType', v_channel.type, 'destination', v_channel.destination,
-	                           'summary', left(format(CASE p_event
-	                                WHEN 'channel.failing' THEN 'The notification channel "%s" (%s, %s) fails: %s'
-	                                ELSE 'The notification channel "%s" (%s, %s) was switched off: %s' END,
-	                                v_channel.name, v_channel.type, v_channel.destination, coalesce(p_error, 'no reason is known')), 10000)),
-	        p_channel);
+	-- The channel's own is one of these.  Not a join: where a tenant is new, one may read all of its lanes for each channel.
+	SELECT count(*) INTO v_nth
+	  FROM (SELECT 1
+	          FROM sigsentry.channel c
+	         WHERE c.tenant_id = p_tenant AND (c.project_id = p_project OR c.project_id IS NULL)
+	           AND (SELECT CASE p_event WHEN 'channel.failing' THEN l.told_failing_at ELSE l.told_disabled_at END
+	                  FROM sigsentry.lane l
+	                 WHERE l.tenant_id = c.tenant_id AND l.channel_id = c.id) >= v_hour
+	         LIMIT v_most + 1) n;
+	v_payload := jsonb_build_object('event', p_event, 'severity', 'high', 'channelId', p_channel, 'channelName', v_channel.name,
+	                                'channelType', v_channel.type, 'destination', v_channel.destination,
+	                                'summary', left(format(CASE p_event
+	                                     WHEN 'channel.failing' THEN 'The notification channel "%s" (%s, %s) fails: %s'
+	                                     ELSE 'The notification channel "%s" (%s, %s) was switched off: %s' END,
+	                                     v_channel.name, v_channel.type, v_channel.destination,
+	                                     coalesce(p_error, 'no reason is known')), 9000)
+	                                || CASE WHEN v_nth = v_most
+	                                        THEN format(' It is the %sth channel of this project since %s; others are not told of one by one'
+	                                                    ' until the hour is over. The list of channels shows how each of them goes.',
+	                                                    v_most, sigsentry.rfc3339(v_hour))
+	                                        ELSE '' END);
+	IF v_nth <= v_most THEN
+		PERFORM sigsentry.event_add(p_tenant, p_project, v_event, v_payload, p_channel);
+	ELSE
+		INSERT INTO sigsentry.event (tenant_id, id, project_id, name, severity, payload, occurred_at, deliveries)
+		VALUES (p_tenant, v_event, p_project, p_event, sigsentry.severity_parse('high'), v_payload, now(), 0);
+	END IF;
 	-- For operator_mail, if there is one; else the minute's chores take it away after a week.
 	INSERT INTO sigsentry.operator_notice (tenant_id, event_id) VALUES (p_tenant, v_event);
 END

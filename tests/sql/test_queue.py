@@ -527,6 +527,57 @@ def test_notices(q):
     assert q.notices(tenant) == [one, one]
 
 
+def fail_all(q, project, channels, outcome="refused"):
+    """An event, of which the deliveries to ${channels} end so, and those to others well."""
+    q.publish(project)
+    rows = q.claim(free=1000)
+    q.record([r for r in rows if r["channel_id"] not in channels])
+    q.record([r for r in rows if r["channel_id"] in channels], outcome)
+
+
+@pytest.mark.parametrize("n", [2, 3, 19])
+def test_of_a_few_failing_channels_all_others_hear(q, n):
+    tenant, project, channels = q.home(n + 1)
+    fail_all(q, project, channels[1:])
+    assert sorted(q.notices(tenant)) == sorted(("channel.failing", str(c), n) for c in channels[1:])
+    assert q.value("SELECT bool_or(payload ->> 'summary' LIKE '%%until the hour is over%%') FROM sigsentry.event"
+                   " WHERE tenant_id = %s", tenant) is False
+
+
+@pytest.mark.parametrize("outcome,name", [("refused", "channel.failing"), ("gone", "channel.disabled")])
+def test_many_failing_channels_make_no_storm(q, outcome, name):
+    """Of the first 20 of an hour all others hear, and the 20th says that there may be more; the operator hears of all."""
+    n = 300
+    tenant, project, channels = q.home(n)
+    well, wide = q.channel(tenant, project), q.channel(tenant, None)
+    fail_all(q, project, channels, outcome)
+    rows = q.rows("SELECT name, deliveries, payload ->> 'summary' AS summary FROM sigsentry.event"
+                  " WHERE tenant_id = %s AND name LIKE 'channel.%%' ORDER BY id", tenant)
+    assert [r["name"] for r in rows] == [name] * n
+    assert all(r["deliveries"] >= 2 for r in rows[:20]) and [r["deliveries"] for r in rows[20:]] == [0] * (n - 20)
+    assert [i for i, r in enumerate(rows) if "others are not told of one by one until the hour is over" in r["summary"]] == [19]
+    assert q.value("SELECT count(*) FROM sigsentry.operator_notice WHERE tenant_id = %s", tenant) == n
+    waits = {c: q.value("SELECT count(*) FROM sigsentry.queue WHERE channel_id = %s", c) for c in (well, wide, channels[-1])}
+    assert waits == {well: 20, wide: 20, channels[-1]: 20 if outcome == "refused" else waits[channels[-1]]}
+    assert q.value("SELECT count(*) FROM sigsentry.queue WHERE tenant_id = %s", tenant) <= 20 * (n + 2)
+
+    # the hour is over: of those that fail from then on, too
+    q.rows("DELETE FROM sigsentry.queue")
+    q.rows("UPDATE sigsentry.lane SET told_failing_at = told_failing_at - interval '1 hour', told_disabled_at = told_disabled_at"
+           " - interval '1 hour' WHERE tenant_id = %s", tenant)
+    fail_all(q, project, [wide], outcome)
+    assert q.notices(tenant)[-1] == (name, str(wide), n + 1 if outcome == "refused" else 1)
+
+
+def test_a_project_does_not_use_up_anothers_notices(q):
+    tenant, project, channels = q.home(25)
+    second = q.project(tenant)
+    ill, well = q.channel(tenant, second), q.channel(tenant, second)
+    fail_all(q, project, channels)
+    fail_all(q, second, [ill])
+    assert q.notices(tenant)[-1] == ("channel.failing", str(ill), 1)
+
+
 def test_a_batch(q):
     """Any number of outcomes, of many tenants and kinds, in one call; what is not known is passed over."""
     homes = [q.home(5) for _ in range(5)]
