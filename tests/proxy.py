@@ -8,7 +8,8 @@ READY = b"Z\0\0\0\x05I"  # ReadyForQuery, no transaction open: whatever was aske
 
 
 class LossyProxy:
-    """Reads frontend messages: ${lose} is the first byte of what the lost answer is to (P: Parse, B: Bind)."""
+    """Reads frontend messages: ${lose} is the first byte of what the lost answer is to (P: Parse, B: Bind), and behind it, if
+    anything, a text that stands in there: a statement's name."""
 
     def __init__(self, folder, server, lose):
         self.server = server
@@ -43,7 +44,7 @@ class LossyProxy:
                     return
                 answer += part
             self.seen.append(question[:1])
-            if question[:1] == self.lose:
+            if self.lose and question[:1] == self.lose[:1] and self.lose[1:] in question:
                 self.lose = None
                 return
             client.sendall(answer)
