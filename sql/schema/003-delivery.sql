@@ -239,6 +239,8 @@ CREATE VIEW sigsentry.delivery_all AS
 	  FROM sigsentry.delivery d;
 COMMENT ON VIEW sigsentry.delivery_all IS 'Deliveries, ended or not.';
 
+COMMENT ON COLUMN sigsentry.audit.object_kind IS 'What was changed: channel, apikey, project, tenant, plan; a delivery that was sent again.';
+
 CREATE TABLE sigsentry.operator_notice (
 	tenant_id uuid NOT NULL,
 	event_id uuid NOT NULL,

@@ -58,16 +58,28 @@ store_delivery_test(struct db *db, const struct store_caller *who, const struct 
 
 enum err
 store_delivery_retry(struct db *db, const struct store_caller *who, const struct uuid *channel,
-    const struct uuid *id, int64_t deadline_ms, struct ruling *out)
+    const struct uuid *id, const struct uuid *call, int64_t deadline_ms, struct ruling *out)
 {
-	return (ask_one(db, &Q_API_DELIVERY_RETRY, who, channel, id, deadline_ms, out, NULL));
+	char project[UUID_TEXT_SIZE], channel_text[UUID_TEXT_SIZE], text[UUID_TEXT_SIZE],
+	    call_text[UUID_TEXT_SIZE];
+	const struct db_param params[] = {
+	    db_param_bytes(who->digest, sizeof(who->digest)),
+	    store_project(who, project),
+	    db_param_uuid(channel, channel_text),
+	    db_param_uuid(id, text),
+	    db_param_uuid(call, call_text),
+	};
+
+	return (
+	    store_show(db, &Q_API_DELIVERY_RETRY, params, NPARAMS(params), deadline_ms, out, NULL));
 }
 
 enum err
 store_delivery_retry_many(struct db *db, const struct store_caller *who, const struct uuid *channel,
     struct store_again *again, int64_t deadline_ms, struct ruling *out, int64_t *queued)
 {
-	char project[UUID_TEXT_SIZE], id[UUID_TEXT_SIZE], after[UUID_TEXT_SIZE], batch[DB_INT_SIZE];
+	char project[UUID_TEXT_SIZE], id[UUID_TEXT_SIZE], after[UUID_TEXT_SIZE], batch[DB_INT_SIZE],
+	    call[UUID_TEXT_SIZE];
 	const struct db_param params[] = {
 	    db_param_bytes(who->digest, sizeof(who->digest)),
 	    store_project(who, project),
@@ -77,6 +89,7 @@ store_delivery_retry_many(struct db *db, const struct store_caller *who, const s
 	    db_param_text(slice_of(again->statuses)),
 	    again->has_after ? db_param_uuid(&again->after, after) : db_param_null(),
 	    db_param_int(again->batch, batch),
+	    db_param_uuid(&again->call, call),
 	};
 	struct db_rows *rows;
 	enum err e;

@@ -28,14 +28,14 @@ enum err store_delivery_get(struct db *db, const struct store_caller *who,
  * store_delivery_test(db, who, channel, id, deadline_ms, out):
  * Put a test of ${channel} into the queue, under the new ${id}.
  *
- * store_delivery_retry(db, who, channel, id, deadline_ms, out):
- * Put one that has ended there again.
+ * store_delivery_retry(db, who, channel, id, call, deadline_ms, out):
+ * Put one that has ended there again; ${call} is an id of the caller's, by which a repeat is known.
  */
 enum err store_delivery_test(struct db *db, const struct store_caller *who,
     const struct uuid *channel, const struct uuid *id, int64_t deadline_ms,
     struct ruling *out) MUST_CHECK;
 enum err store_delivery_retry(struct db *db, const struct store_caller *who,
-    const struct uuid *channel, const struct uuid *id, int64_t deadline_ms,
+    const struct uuid *channel, const struct uuid *id, const struct uuid *call, int64_t deadline_ms,
     struct ruling *out) MUST_CHECK;
 
 /** Which of a channel's ended deliveries to send again: created from `since` to `until`. */
@@ -43,8 +43,9 @@ struct store_again {
 	struct slice since, until; /* RFC 3339; `until` absent: now; NUL-terminated */
 	const char *statuses;      /* as db_array_text() makes it */
 	int64_t batch;             /* how many at the most */
-	bool has_after;            /* not the first batch */
-	struct uuid after;         /* the last delivery of the batch before */
+	struct uuid call;  /* an id of the caller's for each batch, by which a repeat is known */
+	bool has_after;    /* not the first batch */
+	struct uuid after; /* the last delivery of the batch before */
 };
 
 /**

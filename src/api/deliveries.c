@@ -84,16 +84,18 @@ void
 deliveries_retry(struct call *c)
 {
 	char text[UUID_TEXT_SIZE];
+	struct uuid call;
 	struct buf data;
 	enum err e;
 
 	if (!admit(c))
 		return;
+	call_new_id(c, &call);
 	uuid_text(&c->delivery_id, text);
 	buf_init(&data, 128);
 	buf_printf(&data, "{\"deliveryId\":\"%s\"}", text);
 	e = store_delivery_retry(
-	    c->api->db, &c->caller, &c->id, &c->delivery_id, c->deadline_ms, &c->ruling);
+	    c->api->db, &c->caller, &c->id, &c->delivery_id, &call, c->deadline_ms, &c->ruling);
 	answer(c, 202, e, &data);
 }
 
@@ -209,6 +211,7 @@ retry_all(struct call *c, struct store_again *again, int64_t *total)
 	*total = 0;
 	while (e == ERR_OK && is_more &&
 	       clock_mono_ms(&c->api->clock) + BATCH_ROOM_MS < c->deadline_ms) {
+		call_new_id(c, &again->call);
 		e = store_delivery_retry_many(
 		    c->api->db, &c->caller, &c->id, again, c->deadline_ms, &c->ruling, &queued);
 		*total += queued;

@@ -5,11 +5,14 @@ The tests play the courier (courier.py); the history is what they had written.
 
 import uuid
 
+import psycopg2
 import pytest
 
 import courier
+import proxy
 import stack
 from stack import PATH, Client, channel, created, error, issues, ok
+from test_pool import pools  # noqa: F401: a fixture
 
 ALL = ("config:read", "config:write", "analysis:create")
 
@@ -363,6 +366,43 @@ def test_retry_thousands(one):
               one.place.tenant, one.place.project, one.place.tenant, one.id)
     assert ok(one.retry_many(since=stack.rfc3339(-60)), 202) == {"queued": 3500}
     assert stack.sql("SELECT count(*) AS n FROM sigsentry.queue WHERE channel_id = %s", one.id)[0]["n"] == 3500
+
+
+@pytest.fixture
+def lossy(pools):  # noqa: F811
+    """A pool of one worker whose database does what it is asked by the statement that is named, and loses the answer."""
+    dsn = psycopg2.extensions.parse_dsn(stack.env("SIGSENTRY_DSN"))
+    made = []
+
+    def start(statement):
+        between = proxy.LossyProxy(pools.folder, "%s/.s.PGSQL.%s" % (dsn["host"], dsn.get("port", 5432)), b"B" + statement)
+        pool = pools("database=host=%s dbname=%s" % (pools.folder, dsn["dbname"]), workers=1)
+        made.append((pool, between))
+        return between, pool.ready(1)
+
+    yield start
+    for pool, between in made:
+        stack.end_process(pool.process)     # the proxy waits for its clients
+        between.close()
+
+
+def test_a_retry_whose_answer_was_lost(one, lossy):
+    """The worker calls again, and its answer is the one that was lost."""
+    new = one.ended("refused")
+    between, pool = lossy(b"api_delivery_retry")
+    answer = pool.send("POST", "%s/deliveries/%s/retry" % (one.path, new), one.place.key)
+    assert between.lose is None, "no answer was lost"
+    assert (answer.status, answer.reply.json()["data"]) == (202, {"deliveryId": new})
+    assert one.get(new)["status"] == "pending" and len(stack.audit_rows(new)) == 1
+
+
+def test_a_retry_of_many_whose_answer_was_lost(one, lossy):
+    ids = [one.ended("refused") for _ in range(3)]
+    between, pool = lossy(b"api_deliveries_retry")
+    answer = pool.send("POST", one.path + "/deliveries/retry", one.place.key, {"since": stack.rfc3339(-60)})
+    assert between.lose is None, "no answer was lost"
+    assert (answer.status, answer.reply.json()["data"]) == (202, {"queued": 3})
+    assert sorted(one.ids("?status=pending")) == sorted(ids)
 
 
 BODIES = [

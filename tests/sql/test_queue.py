@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 from psycopg2 import errors
 
-from conftest import Database, at_once, call, delete, get, query, until, update
+from conftest import Database, Waiting, at_once, audit_of, call, call_id, delete, get, query, until, update
 
 TYPES = ["slack", "teams", "discord", "google_chat", "webhook", "email"]
 ALL = ["config:read", "config:write", "analysis:create"]
@@ -597,6 +597,73 @@ def test_few_statements_a_batch():
     """A courier's turn is claim, record and renew; with a chore and a hand-back it is 5."""
     for name in ("courier_claim", "courier_record", "courier_renew", "courier_hand_back", "courier_housekeep"):
         assert query(name).count("courier.") == 1 and ";" not in query(name)
+
+
+# ---- again ---------------------------------------------------------------------------------------
+
+
+def failed(q, n):
+    """A channel with ${n} deliveries that have failed, oldest first, and the digest of a key that may retry them."""
+    tenant, project, (channel,) = q.home()
+    ids = [q.delivery(project) for _ in range(n)]
+    rows = q.claim(flights=n)
+    q.record(rows, "refused")
+    return tenant, channel, ids, q.key(tenant, project)[0]
+
+
+def retry(q, digest, channel, delivery, call_as):
+    return call(q.conn, "api_delivery_retry", digest, None, channel, delivery, call_as)["status"]
+
+
+def retry_many(q, digest, channel, call_as, after=None, batch=2):
+    times = q.row("SELECT now() - interval '1 hour' AS since, now() + interval '1 hour' AS until")
+    row = call(q.conn, "api_deliveries_retry", digest, None, channel, times["since"], times["until"], ["failed"], after, batch, call_as)
+    return row["status"], row["queued"], row["last"]
+
+
+def test_a_retry_that_is_called_again(q):
+    """Its answer was lost: the second call answers as the first, even where the delivery has ended once more since."""
+    tenant, channel, (one,), digest = failed(q, 1)
+    mine = call_id()
+    assert retry(q, digest, channel, one, mine) == "ok"
+    assert retry(q, digest, channel, one, mine) == "ok"
+    assert retry(q, digest, channel, one, call_id()) == "not_finished"
+    q.record(q.claim(), "refused")
+    assert retry(q, digest, channel, one, mine) == "ok" and q.status(one) == "failed"
+    assert retry(q, digest, channel, one, call_id()) == "ok" and q.status(one) == "pending"
+    rows = audit_of(q, tenant, "delivery.retry")
+    assert [(r["object_kind"], r["object_id"], r["before"]) for r in rows] == [("delivery", str(one), {"status": "failed"})] * 2
+    assert mine in [r["id"] for r in rows]
+
+
+def test_a_retry_of_many_that_is_called_again(q):
+    tenant, channel, ids, digest = failed(q, 5)
+    first, second, third = call_id(), call_id(), call_id()
+    assert [retry_many(q, digest, channel, first) for _ in range(2)] == [("ok", 2, ids[1])] * 2
+    assert [q.status(i) for i in ids] == ["pending"] * 2 + ["failed"] * 3
+    assert [retry_many(q, digest, channel, second, ids[1]) for _ in range(2)] == [("ok", 2, ids[3])] * 2
+    q.record(q.claim(), "refused")
+    assert retry_many(q, digest, channel, second, ids[1]) == ("ok", 2, ids[3])
+    assert [retry_many(q, digest, channel, third, ids[4]) for _ in range(2)] == [("ok", 0, None)] * 2
+    assert [q.status(i) for i in ids] == ["failed"] * 5
+    rows = audit_of(q, tenant, "channel.retry")        # nothing of the third
+    assert {(r["id"], r["object_id"], r["after"]["queued"]) for r in rows} == {(first, str(channel), 2), (second, str(channel), 2)}
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_a_retry_whose_first_call_is_still_at_it(live, session, many):
+    """The second call waits for the first, and answers as that."""
+    _, channel, ids, digest = failed(live, 3)
+    mine, first, second = call_id(), Queue(session(autocommit=False)), Queue(session())
+
+    def act(q):
+        return retry_many(q, digest, channel, mine) if many else retry(q, digest, channel, ids[0], mine)
+
+    want = act(first)
+    waiting = Waiting(live, second.conn, lambda: act(second))
+    first.conn.commit()
+    assert waiting.answer() == want == (("ok", 2, ids[1]) if many else "ok")
+    assert live.value("SELECT count(*) FROM sigsentry.queue WHERE channel_id = %s", channel) == (2 if many else 1)
 
 
 # ---- history -------------------------------------------------------------------------------------

@@ -170,8 +170,9 @@ def test_the_api_role_can_do_its_work(db, api, home):
         "event_get": lambda: call(api, "api_event_get", home.digest, None, event)["status"] == "ok",
         "delivery_list": lambda: call(api, "api_delivery_list", home.digest, None, channel, None, None, 10)["status"] == "ok",
         "delivery_get": lambda: call(api, "api_delivery_get", home.digest, None, channel, event)["status"] == "no_delivery",
-        "delivery_retry": lambda: call(api, "api_delivery_retry", home.digest, None, channel, event)["status"] == "no_delivery",
-        "deliveries_retry": lambda: call(api, "api_deliveries_retry", home.digest, None, channel, None, None, ["failed"], None, 10)["queued"] == 0,
+        "delivery_retry": lambda: call(api, "api_delivery_retry", home.digest, None, channel, event, call_id())["status"] == "no_delivery",
+        "deliveries_retry": lambda: call(api, "api_deliveries_retry", home.digest, None, channel, None, None, ["failed"], None, 10,
+                                         call_id())["queued"] == 0,
         "channel_delete": lambda: delete(api, home.digest, channel)["status"] == "ok",
         "metrics": lambda: len(Database(api).rows("SELECT * FROM api.metrics()")) > 0,
     }
