@@ -867,3 +867,40 @@ def test_gauges(q):
         ("sigsentry_attempts_total", 'type="webhook",outcome="ok"'): 1, ("sigsentry_attempts_total", 'type="webhook",outcome="refused"'): 1}
     assert last["sigsentry_deliveries_due", ""] == 0
     assert len([n for n in last if n[0] == "sigsentry_attempts_total"]) == 30
+
+
+# ---- counters ------------------------------------------------------------------------------------
+
+NIL = uuid.UUID(int=0)
+
+
+def tallies(q):
+    """The counters of /metrics, and whose rows there are."""
+    sums = {(r["name"], r["suffix"], r["label"]): r["value"] for r in q.rows("SELECT * FROM api.metrics()")
+            if r["name"] in ("sigsentry_attempts_total", "sigsentry_delivery_seconds")}
+    return sums, {r["id"] for r in q.rows("SELECT courier_id AS id FROM sigsentry.tally_attempt UNION SELECT courier_id FROM sigsentry.tally_delivery")}
+
+
+def beat(q, courier):
+    q.rows(query("courier_renew"), courier, "c", "1", ["k"], 0, [], [], [], 60)
+
+
+def test_counts_of_couriers_that_nobody_knows_are_added_up(q):
+    """Not at once: it may be one whose first beat is on its way."""
+    tenant, project, _ = q.home(2)
+    q.rows("DELETE FROM sigsentry.courier")
+    q.publish(project)
+    q.record(q.claim(), ["ok", "refused"])
+    other = uuid.uuid4()
+    q.rows("INSERT INTO sigsentry.tally_delivery VALUES (%s, 5, 3, 10)", other)
+    before, whose = tallies(q)
+    assert {COURIER, other} <= whose
+    beat(q, uuid.uuid4())
+    assert tallies(q) == (before, whose - {other} | {NIL})
+    q.rows("UPDATE sigsentry.tally_attempt SET last_at = now() - interval '25 hours' WHERE courier_id = %s", COURIER)
+    beat(q, COURIER)                                        # now it is known
+    assert tallies(q) == (before, whose - {other} | {NIL})
+    q.rows("DELETE FROM sigsentry.courier WHERE id = %s", COURIER)
+    beat(q, uuid.uuid4())
+    after, whose = tallies(q)
+    assert COURIER not in whose and after == {k: pytest.approx(v) for k, v in before.items()}
