@@ -1,7 +1,8 @@
--- api.metrics: the counts that the courier makes once a minute, and those that are made with each batch of attempts.
+-- api.metrics: the counts that the courier makes once a minute, those that are made with each batch of attempts, and how many
+-- couriers are alive, which no courier would count when the last one has gone.
 -- Returns rows: name (of the family), suffix (behind the name, for a histogram), label (as Prometheus writes them, without
 -- braces), value; ordered so that each family's stand together, a histogram's by its bounds.
--- Tables: reads gauge, migration, tally_attempt, tally_delivery.
+-- Tables: reads gauge, migration, courier, tally_attempt, tally_delivery.
 -- Role: sigsentry_api.
 CREATE OR REPLACE FUNCTION api.metrics() RETURNS TABLE (name text, suffix text, label text, value double precision)
 LANGUAGE sql STABLE SECURITY DEFINER
@@ -16,6 +17,9 @@ AS $$
 	SELECT a.name, a.suffix, a.label, a.value
 	  FROM (
 		SELECT g.name, '' AS suffix, g.label, g.value, 0::double precision AS place FROM sigsentry.gauge g
+		 UNION ALL
+		-- It renews its leases long before a minute is over.
+		SELECT 'sigsentry_couriers_alive', '', '', count(*), 0 FROM sigsentry.courier c WHERE c.beat_at > now() - interval '1 minute'
 		 UNION ALL
 		SELECT 'sigsentry_schema_version', '', '', max(m.version), 0 FROM sigsentry.migration m
 		 UNION ALL

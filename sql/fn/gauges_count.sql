@@ -1,6 +1,6 @@
 -- sigsentry.gauges_count: make the counts of the metrics anew.
 -- Returns nothing.
--- Tables: reads channel, api_key, queue, courier, event; writes gauge.
+-- Tables: reads channel, api_key, queue, event; writes gauge.
 -- Role: none; courier.housekeep calls it.
 CREATE OR REPLACE FUNCTION sigsentry.gauges_count() RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER
@@ -24,9 +24,6 @@ AS $$
 		         WHERE q.wake_at IS NULL OR q.wake_at <= now()) d,
 		       LATERAL (VALUES ('sigsentry_deliveries_due', d.n::double precision),
 		                       ('sigsentry_oldest_due_seconds', coalesce(greatest(date_part('epoch', now() - d.since), 0), 0))) AS q (name, value)
-		 UNION ALL
-		-- It renews its leases long before a minute is over.
-		SELECT 'sigsentry_couriers_alive', '', count(*) FROM sigsentry.courier c WHERE c.beat_at > now() - interval '1 minute'
 		 UNION ALL
 		SELECT 'sigsentry_events_unrouted_total', '', count(*) FROM sigsentry.event e WHERE e.deliveries = 0 AND e.severity < 4
 		 UNION ALL

@@ -3,7 +3,7 @@
 --        came to its first beat) and that has counted nothing for so long
 -- Returns nothing.
 -- Tables: writes courier, tally_attempt, tally_delivery.
--- Role: none; courier.renew calls it.
+-- Role: none; courier.renew and courier.leave call it.
 -- Of two at a time the second waits for the first one's lock on the courier, and then finds it gone.
 CREATE OR REPLACE FUNCTION sigsentry.tally_fold(p_age interval) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER

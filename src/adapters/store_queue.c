@@ -12,6 +12,7 @@
 #define CLAIM_MS   10000
 #define RECORD_MS  30000
 #define BEAT_MS    10000
+#define LEAVE_MS   2000
 #define ARRAYS_MAX (64 * 1024 * 1024) /* bytes of an array parameter */
 
 /* The columns of sql/q/courier_claim.sql. */
@@ -357,6 +358,15 @@ store_beat_ask(struct db_loop *d, const struct store_beat *beat, db_loop_done *d
 	}
 	named_clear(&n);
 	return (e);
+}
+
+enum err
+store_leave_ask(struct db_loop *d, const struct uuid *courier, db_loop_done *done, void *ctx)
+{
+	char text[UUID_TEXT_SIZE];
+	const struct db_param params[] = {db_param_uuid(courier, text)};
+
+	return (db_loop_call(d, &Q_COURIER_LEAVE, params, NPARAMS(params), LEAVE_MS, done, ctx));
 }
 
 enum err

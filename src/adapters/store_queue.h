@@ -115,6 +115,13 @@ struct store_back {
 };
 
 /**
+ * store_leave_ask(d, courier, done, ctx):
+ * Say that the courier ends.
+ */
+enum err store_leave_ask(
+    struct db_loop *d, const struct uuid *courier, db_loop_done *done, void *ctx) MUST_CHECK;
+
+/**
  * store_hand_back_ask(d, backs, nbacks, done, ctx):
  * Give up claims: the deliveries may go at once, from any courier, from where they stood.
  */

@@ -45,7 +45,7 @@ undelivered(struct call *c, const struct store_readiness *r)
 	const int64_t limit_s = c->api->settings->ready_oldest_due_s;
 
 	if (r->beat_s < 0)
-		return ("No courier has worked on this database within the last day: events are "
+		return ("No courier works on this database: events are "
 			"accepted and wait. Start sigsentry-courier, and look at its log.");
 	if (!r->has_courier)
 		return (said(arena_printf(c->arena,

@@ -25,7 +25,7 @@ beat_name(struct courier *c)
 int64_t
 beat_wait_ms(const struct courier *c, int64_t now_ms)
 {
-	if (c->is_beating)
+	if (c->is_beating || c->is_leaving)
 		return (-1);
 	return (c->beat_at_ms > now_ms ? c->beat_at_ms - now_ms : 0);
 }
@@ -100,4 +100,26 @@ beat_hand_back(struct courier *c)
 	}
 	free(backs);
 	flight_cancel_all(c);
+}
+
+static void
+on_left(void *ctx, enum err e, const struct db_rows *rows)
+{
+	struct courier *c = ctx;
+
+	(void)rows;
+	if (e != ERR_OK)
+		log_warn("courier.leave", LOG_STR("error", err_word(e)),
+		    LOG_STR("hint", "it counts as alive until its lease is over"));
+	c->has_left = true;
+}
+
+void
+beat_leave(struct courier *c)
+{
+	if (c->is_leaving)
+		return;
+	c->is_leaving = true;
+	if (store_leave_ask(c->db, &c->id, on_left, c) != ERR_OK)
+		c->has_left = true;
 }

@@ -17,10 +17,15 @@ struct courier;
  *
  * beat_hand_back(c):
  * Give up what is still under way: others may have it at once.
+ *
+ * beat_leave(c):
+ * Its last word, when all else is written down: that it is alive no longer.  It beats no more; when
+ * that is said, or could not be, `has_left` is set.
  */
 void beat_name(struct courier *c);
 void beat_ask(struct courier *c, int64_t now_ms);
 int64_t beat_wait_ms(const struct courier *c, int64_t now_ms);
 void beat_hand_back(struct courier *c);
+void beat_leave(struct courier *c);
 
 #endif

@@ -49,7 +49,7 @@ struct courier {
 
 	struct uuid id; /* beat.c */
 	char name[COURIER_NAME_SIZE];
-	bool is_beating;
+	bool is_beating, is_leaving, has_left;
 	int64_t beat_at_ms;
 
 	bool is_housekeeping; /* house.c */

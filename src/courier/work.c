@@ -313,6 +313,15 @@ sooner(int64_t a, int64_t b)
 	return (a < 0 ? b : b < 0 || a < b ? a : b);
 }
 
+/* Has all been said that a courier says before it goes, but that it goes? */
+static bool
+is_through(const struct courier *c)
+{
+	return (c->is_stopping && c->nflights == 0 &&
+		(c->nnotices == 0 || clock_mono_ms(&c->clock) >= c->drain_at_ms) &&
+		outbox_is_empty(c) && db_loop_is_idle(c->db));
+}
+
 /* How long nothing need be done. */
 static int64_t
 how_long(struct courier *c, int64_t now_ms)
@@ -320,6 +329,8 @@ how_long(struct courier *c, int64_t now_ms)
 	const struct gear *g;
 	int64_t wait = -1;
 
+	if (is_through(c))
+		return (0);
 	wait = sooner(wait, claim_wait_ms(c, now_ms));
 	wait = sooner(wait, beat_wait_ms(c, now_ms));
 	wait = sooner(wait, house_wait_ms(c, now_ms));
@@ -345,6 +356,8 @@ turn(struct work *w)
 	if (c->is_stopping && now >= c->drain_at_ms && c->nflights > 0)
 		beat_hand_back(c);
 	outbox_flush(c);
+	if (is_through(c))
+		beat_leave(c);
 	claim_ask(c, now);
 	beat_ask(c, now);
 	house_ask(c, now);
@@ -356,17 +369,12 @@ turn(struct work *w)
 	loop_wait(c->loop, how_long(c, clock_mono_ms(&c->clock)));
 }
 
-/* Is all done that a courier does before it goes?  What cannot be written down is left to its
- * leases after a while. */
+/* May it go?  What cannot be written down is left to its leases after a while. */
 static bool
 is_over(const struct courier *c)
 {
-	if (!c->is_stopping || c->nflights > 0 ||
-	    (c->nnotices > 0 && clock_mono_ms(&c->clock) < c->drain_at_ms))
-		return (false);
-	if (outbox_is_empty(c) && db_loop_is_idle(c->db))
-		return (true);
-	return (clock_mono_ms(&c->clock) >= c->drain_at_ms + LAST_WORDS_MS);
+	return (c->has_left || (c->is_stopping && c->nflights == 0 &&
+				   clock_mono_ms(&c->clock) >= c->drain_at_ms + LAST_WORDS_MS));
 }
 
 /* Make all that there must be before the first turn. */

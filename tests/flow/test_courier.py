@@ -179,6 +179,48 @@ def test_it_ends_at_once(courier, which):
     assert re.search(r"ev=courier\.stop", c.log.read_text().splitlines()[-1])
 
 
+def counts():
+    """The counters that couriers keep, as /metrics sums them up."""
+    return {(r["suffix"], r["label"]): r["value"] for r in stack.sql(
+        "SELECT suffix, label, value FROM api.metrics() WHERE name IN ('sigsentry_attempts_total', 'sigsentry_delivery_seconds')")}
+
+
+def seen_alive():
+    """How many couriers there are for /metrics and `sigsentryctl status`, and whether there is one for /readyz."""
+    return stack.sql("SELECT (SELECT value FROM api.metrics() WHERE name = 'sigsentry_couriers_alive' LIMIT 1) AS metrics,"
+                     " (SELECT \"couriersAlive\" FROM admin.queue_status()) AS status, (SELECT is_alive FROM api.ready()) AS ready")[0]
+
+
+def test_its_last_word_is_that_it_goes(courier):
+    """It counts as alive no longer, at once; what it has counted stays."""
+    with stack.courier_stopped():
+        stack.sql("UPDATE sigsentry.courier SET beat_at = now() - interval '1 hour'")
+        c = courier()
+        name = "%s:%d" % (socket.gethostname(), c.process.pid)
+        row, = wait_for(lambda: stack.sql("SELECT id FROM sigsentry.courier WHERE name = %s", name))
+        assert seen_alive() == {"metrics": 1, "status": 1, "ready": True}
+        stack.sql("INSERT INTO sigsentry.tally_attempt VALUES (%s, 'slack', 'ok', 7, now())", row["id"])
+        stack.sql("INSERT INTO sigsentry.tally_delivery VALUES (%s, 5, 7, 21)", row["id"])
+        before = counts()
+        c.signal(signal.SIGTERM)
+        assert c.process.wait(5) == 0
+        assert seen_alive() == {"metrics": 0, "status": 0, "ready": False}
+        assert not c.lines(r"ev=courier\.leave")
+        for table, column in (("courier", "id"), ("tally_attempt", "courier_id"), ("tally_delivery", "courier_id")):
+            assert not stack.sql("SELECT 1 FROM sigsentry.%s WHERE %s = %%s" % (table, column), row["id"])
+        assert counts() == before
+
+
+def test_it_goes_without_a_last_word(courier):
+    """Nobody is there to hear it: it does not wait for long."""
+    c = courier("-o", "log_level=debug", "-o", "poll_ms=60000")
+    c.wait(r"ev=house\.done")
+    with no_database():
+        c.signal(signal.SIGTERM)
+        assert c.process.wait(15) == 0
+    assert c.lines(r"level=warn .*ev=courier\.leave .*error=") and re.search(r"ev=courier\.stop", c.log.read_text().splitlines()[-1])
+
+
 def test_many_at_once(place, tmp_path):
     """They do not hurt each other: all is done, once."""
     old, young = leave_traces(place)

@@ -222,7 +222,7 @@ def test_no_courier_alive():
         beaten(181)
         told("No courier is alive", "heard of 18", "Start sigsentry-courier")
         stack.sql("DELETE FROM sigsentry.courier")
-        told("No courier has worked on this database", "Start sigsentry-courier")
+        told("No courier works on this database", "Start sigsentry-courier")
     assert ask("/readyz").status == 200
 
 

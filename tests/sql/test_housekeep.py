@@ -200,7 +200,7 @@ def test_a_count_that_falls_to_none(work):
 
 def test_metrics_before_the_first_count(work):
     work.rows("DELETE FROM sigsentry.gauge")
-    assert list(metrics(work)) == [("sigsentry_schema_version", "")]
+    assert list(metrics(work)) == [("sigsentry_couriers_alive", ""), ("sigsentry_schema_version", "")]
 
 
 # ---- ready ---------------------------------------------------------------------------------------

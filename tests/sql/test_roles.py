@@ -192,6 +192,7 @@ def test_the_courier_role_can_do_its_work(db, session):
         "claim": lambda: rows(query("courier_claim"), uuid.uuid4(), 0, 0, 60, [], [], [], 0) == [],
         "record": lambda: rows(query("courier_record"), *none, 0, uuid.uuid4()) == [{"record": 0}],
         "renew": lambda: rows(query("courier_renew"), uuid.UUID(int=0), "n", "v", [], 0, [], [], [], 60) is not None,
+        "leave": lambda: rows(query("courier_leave"), uuid.UUID(int=0)) is not None,
         "hand_back": lambda: rows(query("courier_hand_back"), [], [], [], [], []) is not None,
         "housekeep": lambda: True,
         "history_drop": lambda: rows(query("courier_history_drop"), 0) == [{"history_drop": 0}],
@@ -201,7 +202,6 @@ def test_the_courier_role_can_do_its_work(db, session):
     assert set(work) == {f["name"] for f in functions(db) if f["schema"] == "courier"}
     for name, act in work.items():
         assert act(), name
-    db.rows("DELETE FROM sigsentry.courier WHERE id = %s", uuid.UUID(int=0))
 
 
 def test_the_courier_role_cannot_create(session, home):

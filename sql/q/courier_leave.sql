@@ -1,0 +1,2 @@
+-- $1 courier.
+SELECT courier.leave($1::uuid)
