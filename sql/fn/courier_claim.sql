@@ -104,9 +104,9 @@ BEGIN
 		RETURNING q.*
 	), kept AS (
 		INSERT INTO sigsentry.delivery (tenant_id, id, channel_id, event_id, status, is_test, attempts, created_at, finished_at,
-		                                last_status_code, last_error)
+		                                last_status_code, last_error, progress)
 		SELECT q.tenant_id, q.id, q.channel_id, q.event_id, 'cancelled', q.is_test, q.attempts, q.created_at, now(),
-		       q.last_status_code, coalesce(q.last_error, 'the channel was switched off')
+		       q.last_status_code, coalesce(q.last_error, 'the channel was switched off'), q.progress
 		  FROM cancelled q
 	), counted AS (
 		SELECT h.channel_id, count(*) AS n FROM chosen h GROUP BY 1

@@ -65,12 +65,12 @@ BEGIN
 		 WHERE q.tenant_id = t.tenant_id AND q.id = t.id AND q.claim_id = t.claim_id AND t.wait_ms IS NULL
 		RETURNING q.tenant_id, q.id, q.channel_id, q.event_id, q.is_test, q.created_at, q.tries + 1 AS tries,
 		          q.attempts + (t.outcome <> 'local')::integer AS attempts, t.outcome, t.pause_ms, t.started_ms, t.duration_ms,
-		          t.code, t.error, t.excerpt
+		          t.code, t.error, t.excerpt, t.progress
 	), finished AS (
 		INSERT INTO sigsentry.delivery (tenant_id, id, channel_id, event_id, status, is_test, attempts, created_at, finished_at,
-		                                last_status_code, last_error)
+		                                last_status_code, last_error, progress)
 		SELECT e.tenant_id, e.id, e.channel_id, e.event_id, CASE e.outcome WHEN 'ok' THEN 'delivered' ELSE 'failed' END, e.is_test,
-		       e.attempts, e.created_at, now(), e.code, e.error
+		       e.attempts, e.created_at, now(), e.code, e.error, CASE WHEN e.outcome <> 'ok' THEN e.progress END
 		  FROM ended e
 	), both_kinds AS (
 		SELECT w.tenant_id, w.id, w.channel_id, w.event_id, w.is_test, w.tries, w.outcome, w.pause_ms, w.started_ms, w.duration_ms, w.code,

@@ -18,9 +18,9 @@ AS $$
 		RETURNING q.*
 	), kept AS (
 		INSERT INTO sigsentry.delivery (tenant_id, id, channel_id, event_id, status, is_test, attempts, created_at, finished_at,
-		                                last_status_code, last_error)
+		                                last_status_code, last_error, progress)
 		SELECT e.tenant_id, e.id, e.channel_id, e.event_id, 'cancelled', e.is_test, e.attempts, e.created_at, now(),
-		       e.last_status_code, coalesce(e.last_error, p_error)
+		       e.last_status_code, coalesce(e.last_error, p_error), e.progress
 		  FROM ended e
 	)
 	SELECT count(*)::integer FROM ended

@@ -42,6 +42,7 @@ CREATE TABLE sigsentry.delivery (
 	finished_at timestamptz NOT NULL,
 	last_status_code integer,
 	last_error text,
+	progress text,
 	CONSTRAINT delivery_pkey PRIMARY KEY (tenant_id, id)
 ) PARTITION BY RANGE (id);
 -- These and queue's do not begin with the tenant: a new or nearly empty table has no statistics that tell the planner how
@@ -63,6 +64,7 @@ COMMENT ON COLUMN sigsentry.delivery.created_at IS 'When it was put into the que
 COMMENT ON COLUMN sigsentry.delivery.finished_at IS 'When it ended.';
 COMMENT ON COLUMN sigsentry.delivery.last_status_code IS 'HTTP status or SMTP reply of the last attempt; NULL where there was none.';
 COMMENT ON COLUMN sigsentry.delivery.last_error IS 'Why the last attempt failed.';
+COMMENT ON COLUMN sigsentry.delivery.progress IS 'As queue''s, of e-mail that was not delivered to all: where it goes on when it is sent again.  NULL of all else.';
 
 CREATE TABLE sigsentry.attempt (
 	tenant_id uuid NOT NULL,
@@ -127,7 +129,7 @@ COMMENT ON COLUMN sigsentry.queue.claim_id IS 'The claim under which a courier s
 COMMENT ON COLUMN sigsentry.queue.tries IS 'All attempts so far: the number of the last row in attempt.';
 COMMENT ON COLUMN sigsentry.queue.attempts IS 'Those that counted: local faults do not.';
 COMMENT ON COLUMN sigsentry.queue.created_at IS 'When it was put here, by the clock that its id is made by: a producer''s transaction may have begun long before.';
-COMMENT ON COLUMN sigsentry.queue.progress IS 'Of e-mail: which recipients have been served, as digests; courier''s own form.';
+COMMENT ON COLUMN sigsentry.queue.progress IS 'Of e-mail: which recipients have been served (a) or refused for good (r), as letter, digest and code, with commas between.';
 COMMENT ON COLUMN sigsentry.queue.last_status_code IS 'HTTP status or SMTP reply of the last attempt.';
 COMMENT ON COLUMN sigsentry.queue.last_error IS 'Why the last attempt failed.';
 

@@ -61,12 +61,14 @@ class Queue(Database):
                          [flights] * 6, [gap_ms] * 6, mail_cap)
         return [dict(r, claim=mine) for r in rows]
 
-    def record(self, rows, outcome="ok", wait_ms=None, error="no", pause_ms=0, disable_s=432000, code=500, took_ms=5):
+    def record(self, rows, outcome="ok", wait_ms=None, error="no", pause_ms=0, disable_s=432000, code=500, took_ms=5,
+               progress=None):
         n = len(rows)
         outcomes = outcome if isinstance(outcome, list) else [outcome] * n
         return self.value(
             query("courier_record"), [r["tenant_id"] for r in rows], [r["id"] for r in rows], [r["claim"] for r in rows], outcomes,
-            [wait_ms] * n, [pause_ms] * n, [1764000000000] * n, [took_ms] * n, [code] * n, [error] * n, [None] * n, [None] * n,
+            [wait_ms] * n, [pause_ms] * n, [1764000000000] * n, [took_ms] * n, [code] * n, [error] * n, [None] * n,
+            [progress] * n,
             [0] * n, disable_s, COURIER)
 
     def status(self, delivery):
@@ -664,6 +666,41 @@ def test_a_retry_whose_first_call_is_still_at_it(live, session, many):
     first.conn.commit()
     assert waiting.answer() == want == (("ok", 2, ids[1]) if many else "ok")
     assert live.value("SELECT count(*) FROM sigsentry.queue WHERE channel_id = %s", channel) == (2 if many else 1)
+
+
+MARKS = "a%s:250,r%s:550,a%s:250" % ("0" * 16, "1" * 16, "2" * 16)
+
+
+@pytest.mark.parametrize("end", ["failed", "cancelled", "cancelled by a claim", "delivered"])
+def test_a_mail_that_is_sent_again(q, end):
+    """It goes to those alone who have not got it, and to those who were refused; to all where all had got it."""
+    tenant, project, (channel,) = q.home(kind="email")
+    digest, _ = q.key(tenant, project)
+    new = q.delivery(project)
+    row, = q.claim()
+    if end in ("failed", "delivered"):
+        q.record([row], "ok" if end == "delivered" else "refused", progress=MARKS)
+    elif end == "cancelled":
+        q.record([row], "retry", wait_ms=60000, progress=MARKS)
+        assert update(q.conn, digest, channel, active=False)["status"] == "ok"
+    else:
+        q.record([row], "retry", wait_ms=0, progress=MARKS)
+        q.rows("UPDATE sigsentry.channel SET is_active = false WHERE id = %s", channel)
+        assert q.claim() == []
+    assert q.status(new) == end.split()[0]
+    q.rows("UPDATE sigsentry.channel SET is_active = true WHERE id = %s", channel)
+    assert retry(q, digest, channel, new, call_id()) == "ok"
+    row, = q.claim()
+    assert row["progress"] == (None if end == "delivered" else "a%s:250,a%s:250" % ("0" * 16, "2" * 16))
+
+
+@pytest.mark.parametrize("progress", [None, "r%s:550" % ("1" * 16)])
+def test_a_mail_that_nobody_got_is_sent_to_all_again(q, progress):
+    tenant, project, (channel,) = q.home(kind="email")
+    new = q.delivery(project)
+    q.record(q.claim(), "refused", progress=progress)
+    assert retry(q, q.key(tenant, project)[0], channel, new, call_id()) == "ok"
+    assert [r["progress"] for r in q.claim()] == [None]
 
 
 # ---- history -------------------------------------------------------------------------------------
