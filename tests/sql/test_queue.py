@@ -761,6 +761,27 @@ def test_a_week_that_is_waited_for_stays(q):
     assert q.value(query("courier_history_drop"), 60 * 86400) == 3
 
 
+def test_the_oldest_is_found_by_indexes(q):
+    """Whatever the queue's length, since the history is locked meanwhile."""
+    oldest = "SELECT sigsentry.queue_oldest()"
+    assert q.value(oldest) == uuid.UUID("f" * 32)
+    homes = [q.home() for _ in range(3)]
+    for tenant, _, (channel,) in homes:
+        q.rows("INSERT INTO sigsentry.queue (tenant_id, id, channel_id, event_id, severity)"
+               " SELECT %s, sigsentry.uuid_v7(), %s, sigsentry.uuid_v7(), 1 FROM generate_series(1, 3000)", tenant, channel)
+    read = "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) AS n FROM pg_stat_xact_user_tables WHERE relid = 'sigsentry.queue'::regclass"
+    before = q.value(read)
+    found = q.value(oldest)
+    assert q.value(read) - before <= 10
+    assert found == q.value("SELECT min(least(id, event_id)::text)::uuid FROM sigsentry.queue")
+    # a delivery's, then an event's, of any tenant
+    for column in ("id", "event_id"):
+        old = q.value("SELECT sigsentry.uuid_v7_floor(now() - interval '1 hour' * %s)", 1 if column == "id" else 2)
+        q.rows("UPDATE sigsentry.queue SET " + column + " = %s WHERE ctid = (SELECT ctid FROM sigsentry.queue WHERE tenant_id = %s"
+               " ORDER BY id DESC LIMIT 1)", old, max(h[0] for h in homes))
+        assert q.value(oldest) == old
+
+
 def test_a_week_in_use_is_left(q, session):
     """It waits 50 ms, and for a producer no longer than that."""
     q.conn.rollback()
