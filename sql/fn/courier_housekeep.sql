@@ -1,7 +1,7 @@
 -- courier.housekeep: what must be done once a minute, by any one courier.
 -- p_batch  rows that one call deletes of a kind at the most
 -- Returns one row: done (false: another courier is at it), more (call again at once: not all was deleted).
--- Tables: reads event; writes idempotency, permit, credential, operator_notice, mail_day; those of sigsentry.history_forget, sigsentry.partitions_make and
+-- Tables: writes idempotency, permit, credential, operator_notice, mail_day; those of sigsentry.history_forget, sigsentry.partitions_make and
 -- sigsentry.gauges_count.
 -- Role: sigsentry_courier.
 CREATE OR REPLACE FUNCTION courier.housekeep(p_batch integer, OUT done boolean, OUT more boolean)
@@ -40,9 +40,7 @@ BEGIN
 	more := more OR v_count = p_batch;
 
 	-- Few rows each: one a failing channel and day, one a tenant and day.
-	DELETE FROM sigsentry.operator_notice n
-	 USING sigsentry.event e
-	 WHERE e.tenant_id = n.tenant_id AND e.id = n.event_id AND e.accepted_at <= now() - interval '7 days';
+	DELETE FROM sigsentry.operator_notice n WHERE n.event_id < sigsentry.uuid_v7_floor(now() - interval '7 days');
 	DELETE FROM sigsentry.mail_day m WHERE m.day < (now() AT TIME ZONE 'UTC')::date - 1;
 
 	more := sigsentry.history_forget(p_batch) OR more;

@@ -85,6 +85,17 @@ def test_of_an_ended_overlap_the_old_secret_alone_goes(work):
     assert count(work, "audit", tenant + " AND actor_kind = 'system'") == 0
 
 
+def test_notices_that_nobody_took_go(work):
+    """After a week, whether their events are still kept or not."""
+    tenant = uuid.uuid4()
+    for age in ("169 hours", "167 hours"):
+        work.rows("INSERT INTO sigsentry.operator_notice (tenant_id, event_id)"
+                  " VALUES (%s, sigsentry.uuid_v7_floor(now() - %s::interval))", tenant, age)
+    housekeep(work)
+    left = work.rows("SELECT event_id FROM sigsentry.operator_notice WHERE tenant_id = %s", tenant)
+    assert left == work.rows("SELECT sigsentry.uuid_v7_floor(now() - interval '167 hours') AS event_id")
+
+
 @pytest.mark.parametrize("make,table,age", [(remember, "idempotency", "25:00:00"), (permits, "permit", "2 hours"),
                                             (overlaps, "credential", "-1 day")], ids=["idempotency", "permit", "credential"])
 def test_in_batches(work, make, table, age):
