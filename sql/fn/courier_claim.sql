@@ -146,7 +146,12 @@ BEGIN
 	  FROM unnest(v_rows) q
 	  JOIN sigsentry.channel c ON c.tenant_id = q.tenant_id AND c.id = q.channel_id
 	  JOIN sigsentry.lane l ON l.tenant_id = q.tenant_id AND l.channel_id = q.channel_id
-	  JOIN sigsentry.event e ON e.tenant_id = q.tenant_id AND e.id = q.event_id AND e.id >= v_first AND e.id <= v_last
+	 -- With a LIMIT it is looked up by its key.  As a plain join it may be looked for, and was, among all of the tenant's
+	 -- events between the two ids (measured: 320 ms for 13 deliveries, of which one had waited long).
+	 CROSS JOIN LATERAL (SELECT o.project_id, o.name, o.payload, o.occurred_at, o.accepted_at
+	                       FROM sigsentry.event o
+	                      WHERE o.tenant_id = q.tenant_id AND o.id = q.event_id AND o.id >= v_first AND o.id <= v_last
+	                      LIMIT 1) e
 	  LEFT JOIN sigsentry.project p ON p.tenant_id = q.tenant_id AND p.id = e.project_id
 	 CROSS JOIN LATERAL (SELECT string_agg(f.field || ':' || encode(f.sealed, 'hex') || ':'
 	                                       || CASE WHEN f.previous_until > now() THEN encode(f.previous_sealed, 'hex') ELSE '' END,

@@ -16,14 +16,19 @@ DECLARE
 	v_tenants uuid[];
 	v_channels uuid[];
 BEGIN
-	WITH awake AS MATERIALIZED (
-		SELECT q.ctid, c.id IS NULL AS is_lost
+	-- The first has one table and nothing to join, so that queue_wake_idx alone can serve it.  A plan that was made while
+	-- next to nothing waited read all by another index (measured: 150 ms a claim with 100,000 waiting).
+	WITH due AS MATERIALIZED (
+		SELECT q.ctid, q.tenant_id, q.channel_id
 		  FROM sigsentry.queue q
-		  LEFT JOIN sigsentry.channel c ON c.tenant_id = q.tenant_id AND c.id = q.channel_id
 		 WHERE q.wake_at <= now()
 		 ORDER BY q.wake_at
 		 LIMIT p_limit
-		   FOR UPDATE OF q SKIP LOCKED
+		   FOR UPDATE SKIP LOCKED
+	), awake AS MATERIALIZED (
+		SELECT d.ctid, c.id IS NULL AS is_lost
+		  FROM due d
+		  LEFT JOIN sigsentry.channel c ON c.tenant_id = d.tenant_id AND c.id = d.channel_id
 	), lost AS (
 		DELETE FROM sigsentry.queue q
 		 WHERE q.ctid = ANY (ARRAY (SELECT a.ctid FROM awake a WHERE a.is_lost))

@@ -962,3 +962,64 @@ def test_counts_of_couriers_that_nobody_knows_are_added_up(q):
     beat(q, uuid.uuid4())
     after, whose = tallies(q)
     assert COURIER not in whose and after == {k: pytest.approx(v) for k, v in before.items()}
+
+
+# ---- what a claim reads ----------------------------------------------------------------------------
+
+
+class Reads:
+    """A courier's session: what its claims read, by table, its partitions together."""
+
+    def __init__(self, conn):
+        self.db = Queue(conn)
+
+    def count(self, table):
+        """How many rows of ${table} this session has fetched; what went to the statistics of all is no longer counted."""
+        return self.db.value("SELECT coalesce(sum(idx_tup_fetch + seq_tup_read), 0)::int FROM pg_stat_xact_all_tables"
+                             " WHERE schemaname = 'sigsentry' AND relname ~ %s", "^%s(_[0-9]+)?$" % table)
+
+    def of(self, table, **how):
+        """Claim in a transaction that is rolled back; how many rows of ${table} were fetched, and what was claimed."""
+        self.db.rows("BEGIN")
+        before = self.count(table)
+        got = self.db.claim(**how)
+        n = self.count(table) - before
+        self.db.rows("ROLLBACK")
+        return n, got
+
+    def settle_plans(self):
+        """A session that has asked so often keeps its plans."""
+        for _ in range(8):
+            self.of("queue")
+
+
+def test_a_claim_reads_its_own_events_alone(live, session):
+    """A channel that has waited long and one whose event is new go in one batch, with many events between."""
+    tenant, project, (channel,) = live.home()
+    courier = Reads(session("sigsentry_courier"))
+    for _ in range(2):
+        live.publish(project)
+    courier.settle_plans()
+    live.rows("INSERT INTO sigsentry.event (tenant_id, id, project_id, name, severity, payload, occurred_at, deliveries)"
+               " SELECT %s, sigsentry.uuid_v7(), %s, 'x.y', 1, '{}', now(), 1 FROM generate_series(1, 5000)", tenant, project)
+    live.publish(project)
+    n, got = courier.of("event")
+    assert len(got) == 3
+    assert n == 3
+
+
+def test_a_courier_that_was_idle_for_long_does_not_read_all_that_waits(live, session):
+    """Its plans were made while next to nothing waited, and another index happened to be smaller than that of what is due."""
+    tenant, project, (channel,) = live.home()
+    wait = ("INSERT INTO sigsentry.queue (tenant_id, id, channel_id, event_id, severity, wake_at, tries)"
+            " SELECT %s, sigsentry.uuid_v7(), %s, %s, 1, now() + interval '1 hour' + make_interval(secs => i), 1 FROM generate_series(1, 5000) i")
+    live.rows(wait, tenant, channel, uuid.uuid4())
+    live.rows("DELETE FROM sigsentry.queue WHERE id NOT IN (SELECT id FROM sigsentry.queue ORDER BY ctid LIMIT 2)")
+    live.rows("VACUUM sigsentry.queue")
+    live.rows("REINDEX INDEX sigsentry.queue_channel_idx")
+    live.rows("ANALYZE sigsentry.queue")
+    courier = Reads(session("sigsentry_courier"))
+    courier.settle_plans()
+    live.rows(wait, tenant, channel, uuid.uuid4())
+    n, got = courier.of("queue")
+    assert (n, got) == (0, [])
