@@ -223,6 +223,9 @@ CREATE TABLE sigsentry.gone_channel (
 	is_empty boolean NOT NULL DEFAULT false,
 	CONSTRAINT gone_channel_pkey PRIMARY KEY (tenant_id, channel_id)
 );
+-- Without it the planner, which is told to read no table as a whole, takes that for so dear that it compiles the query (JIT):
+-- 70 ms, each minute, in the session that deliveries wait for.
+CREATE INDEX gone_channel_gone_at_idx ON sigsentry.gone_channel (gone_at);
 COMMENT ON TABLE sigsentry.gone_channel IS 'Deleted channels whose history is still to be deleted, which couriers do in batches.';
 COMMENT ON COLUMN sigsentry.gone_channel.tenant_id IS 'Whose it was.';
 COMMENT ON COLUMN sigsentry.gone_channel.channel_id IS 'The channel.';

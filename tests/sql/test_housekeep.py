@@ -234,3 +234,12 @@ def test_ready(db, session):
     Database(conn).rows("SET default_transaction_read_only = on")
     conn.commit()
     assert seen() == (version, False)
+
+
+def test_deleted_channels_are_looked_up(session):
+    """Not read as a whole: that plan costs so much on paper that the server would compile it, which takes longer than all else."""
+    work = Database(session(autocommit=False))
+    scans = "SELECT seq_scan FROM pg_stat_xact_all_tables WHERE relid = 'sigsentry.gone_channel'::regclass"
+    before = work.value(scans)
+    work.value("SELECT sigsentry.history_forget(1000)")
+    assert work.value(scans) == before
