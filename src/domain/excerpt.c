@@ -586,7 +586,8 @@ excerpt_make(
 		return (ERR_OK);
 	buf_init(&ns.bytes, SECRETS_SIZE);
 	for (i = 0; i < nsecrets; i++) {
-		if (secrets[i].len > 0)
+		/* "ok" holds no part of a secret that counts as one, but may be a short secret */
+		if (secrets[i].len > 0 && (answer.len >= PIECE_MIN || secrets[i].len < PIECE_MIN))
 			add_secret(&ns, secrets[i]);
 	}
 	window = EXCERPT_MAX + ns.longest * ENCODED_MAX;

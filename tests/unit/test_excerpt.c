@@ -38,6 +38,12 @@ struck_out(void **state)
 		{"abab", "xababab", "x***"}, /* both, though they overlap */
 		{"abc", "abcabc", "***"},
 		{"longer than that", "lon", "lon"},
+		{"longer than that", "long", "***"},
+		/* an answer too short for a part of a secret, but not for a whole one */
+		{"ok", "ok", "***"},
+		{"k", "ok", "o***"},
+		{"k=v", "k=v", "***"},
+		{"/", "%2f", "***"},
 		{"longer than that", "it is longer th", "it is ***"},
 		/* URL-encoded: wholly, in part, in either case, as a form */
 		{"s3cr3t/+ü\"", "q=s3cr3t%2F%2B%C3%BC%22&x", "q=***&x"},
