@@ -28,7 +28,7 @@ BEGIN
 	  FROM sigsentry.channel c
 	 WHERE c.tenant_id = channel_delete.tenant_id AND c.id = p_id
 	   AND (channel_delete.project_id IS NULL OR c.project_id IS NULL OR c.project_id = channel_delete.project_id)
-	   FOR NO KEY UPDATE;
+	   FOR UPDATE;
 	IF NOT FOUND THEN
 		PERFORM 1 FROM sigsentry.audit a WHERE a.id = p_call AND a.tenant_id = channel_delete.tenant_id;
 		IF NOT FOUND THEN
@@ -40,8 +40,7 @@ BEGIN
 		status := 'tenant_wide';
 		RETURN;
 	END IF;
-	-- The lane before the channel's key: a courier that holds the lane may still look whether there is its channel.
-	PERFORM 1 FROM sigsentry.lane l WHERE l.tenant_id = channel_delete.tenant_id AND l.channel_id = p_id FOR UPDATE;
+	-- The channel, whose key a courier holds while it makes the lane, was locked before its lane is.
 	DELETE FROM sigsentry.channel c WHERE c.tenant_id = channel_delete.tenant_id AND c.id = p_id;
 	-- What a courier is just writing is not waited for, since it may be waiting for this channel: such a row goes when it is
 	-- next looked at (sigsentry.queue_wake), or with the history (sigsentry.history_forget).

@@ -18,8 +18,9 @@ AS $$
 	  FROM (
 		SELECT g.name, '' AS suffix, g.label, g.value, 0::double precision AS place FROM sigsentry.gauge g
 		 UNION ALL
-		-- It renews its leases long before a minute is over.
-		SELECT 'sigsentry_couriers_alive', '', '', count(*), 0 FROM sigsentry.courier c WHERE c.beat_at > now() - interval '1 minute'
+		-- It beats its heart three times in its lease.
+		SELECT 'sigsentry_couriers_alive', '', '', count(*), 0
+		  FROM sigsentry.courier c WHERE c.beat_at > now() - make_interval(secs => greatest(c.lease_s, 60))
 		 UNION ALL
 		SELECT 'sigsentry_schema_version', '', '', max(m.version), 0 FROM sigsentry.migration m
 		 UNION ALL

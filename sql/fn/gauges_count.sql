@@ -25,7 +25,7 @@ AS $$
 		       LATERAL (VALUES ('sigsentry_deliveries_due', d.n::double precision),
 		                       ('sigsentry_oldest_due_seconds', coalesce(greatest(date_part('epoch', now() - d.since), 0), 0))) AS q (name, value)
 		 UNION ALL
-		SELECT 'sigsentry_events_unrouted_total', '', count(*) FROM sigsentry.event e WHERE e.deliveries = 0 AND e.severity < 4
+		SELECT 'sigsentry_events_unrouted_total', '', count(*) FROM sigsentry.event e WHERE e.deliveries = 0 AND e.severity < 4 AND e.name NOT LIKE 'channel.%'
 		 UNION ALL
 		SELECT 'sigsentry_counted_timestamp_seconds', '', date_part('epoch', now())
 	)

@@ -18,7 +18,7 @@ CREATE TABLE sigsentry.event (
 	CONSTRAINT event_pkey PRIMARY KEY (tenant_id, id)
 ) PARTITION BY RANGE (id);
 -- Few: those that should have reached somebody.  For their count, made once a minute.
-CREATE INDEX event_unrouted_idx ON sigsentry.event (id) WHERE deliveries = 0 AND severity < 4;
+CREATE INDEX event_unrouted_idx ON sigsentry.event (id) WHERE deliveries = 0 AND severity < 4 AND name NOT LIKE 'channel.%';
 COMMENT ON TABLE sigsentry.event IS 'What was to be told.  No foreign keys: a hot project row would be locked by each event.';
 COMMENT ON COLUMN sigsentry.event.tenant_id IS 'Whose it is.';
 COMMENT ON COLUMN sigsentry.event.id IS 'Version 7: its time says which partition it lies in.';

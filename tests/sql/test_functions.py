@@ -949,6 +949,7 @@ WITHOUT_TENANT = {
     "idempotency_created_idx": "age takes the rows of every tenant",
     "gauge_pkey": "counts of the whole service",
     "project_id_key": "a producer names a project alone",
+    "gone_channel_gone_at_idx": "age takes the channels of every tenant; nearly always empty",
     "event_unrouted_idx": "counts of the whole service; of the few events that went nowhere",
     "delivery_channel_idx": "a channel's or an event's few rows are found by its own id: pages of all tenants are written in one place",
     "delivery_event_idx": "as delivery_channel_idx",

@@ -552,6 +552,7 @@ def test_many_failing_channels_make_no_storm(q, outcome, name):
     n = 300
     tenant, project, channels = q.home(n)
     well, wide = q.channel(tenant, project), q.channel(tenant, None)
+    unrouted = q.value("SELECT count(*) FROM sigsentry.event WHERE deliveries = 0 AND severity < 4 AND name NOT LIKE 'channel.%%'")
     fail_all(q, project, channels, outcome)
     rows = q.rows("SELECT name, deliveries, payload ->> 'summary' AS summary FROM sigsentry.event"
                   " WHERE tenant_id = %s AND name LIKE 'channel.%%' ORDER BY id", tenant)
@@ -559,6 +560,8 @@ def test_many_failing_channels_make_no_storm(q, outcome, name):
     assert all(r["deliveries"] >= 2 for r in rows[:20]) and [r["deliveries"] for r in rows[20:]] == [0] * (n - 20)
     assert [i for i, r in enumerate(rows) if "others are not told of one by one until the hour is over" in r["summary"]] == [19]
     assert q.value("SELECT count(*) FROM sigsentry.operator_notice WHERE tenant_id = %s", tenant) == n
+    q.rows("SELECT sigsentry.gauges_count()")
+    assert q.value("SELECT value FROM sigsentry.gauge WHERE name = 'sigsentry_events_unrouted_total'") == unrouted
     waits = {c: q.value("SELECT count(*) FROM sigsentry.queue WHERE channel_id = %s", c) for c in (well, wide, channels[-1])}
     assert waits == {well: 20, wide: 20, channels[-1]: 20 if outcome == "refused" else waits[channels[-1]]}
     assert q.value("SELECT count(*) FROM sigsentry.queue WHERE tenant_id = %s", tenant) <= 20 * (n + 2)
