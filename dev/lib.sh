@@ -207,6 +207,7 @@ pg_configure() {
 		listen_addresses = ''
 		unix_socket_directories = '$PG_DIR'
 		max_connections = 200
+		max_prepared_transactions = 8
 		shared_buffers = 128MB
 		fsync = on
 		synchronous_commit = on
