@@ -288,6 +288,18 @@ post_flight_end(struct post_flight *f, enum outcome_way way, const char *detail)
 	flight_free(f);
 }
 
+/* What the log says of a failure.  libcurl does not know that we lacked descriptors. */
+static const char *
+detail_of(const struct post_flight *f, CURLcode code)
+{
+	if (code == CURLE_OK)
+		return ("");
+	if (f->trace.verdict == OUTCOME_WAY_SELF)
+		return ("no descriptor to be had: raise LimitNOFILE (systemd) or ulimit -n, or "
+			"lower max_flights");
+	return (curl_easy_strerror(code));
+}
+
 /* libcurl is through with ${f}: it has ended, or, of mail, it has been connected. */
 static void
 curl_ended(struct post_flight *f, CURLcode code)
@@ -305,8 +317,7 @@ curl_ended(struct post_flight *f, CURLcode code)
 	post_measure(f);
 	f->trace.connect_code = (int)info_long(f->easy, CURLINFO_HTTP_CONNECTCODE);
 	f->trace.has_connected = info_ms(f->easy, CURLINFO_CONNECT_TIME_T) > 0;
-	post_flight_end(
-	    f, post_trace_way(&f->trace, code), code == CURLE_OK ? "" : curl_easy_strerror(code));
+	post_flight_end(f, post_trace_way(&f->trace, code), detail_of(f, code));
 }
 
 /* End what libcurl has finished. */

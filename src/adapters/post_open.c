@@ -4,6 +4,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,8 @@
 #include <unistd.h>
 
 #include "adapters/post_part.h"
+
+#define RESOLVER_FDS 4 /* to wake us, and to ask a file or a name server */
 
 #define LIFETIME_S 600L /* of a connection: what a name means, and the policy, may change */
 
@@ -121,6 +124,25 @@ on_close(void *ctx, curl_socket_t fd)
 	return (close(fd));
 }
 
+/* Could a resolver open what it needs?  It says of a missing descriptor that there is no such host.
+ */
+static bool
+may_resolve(void)
+{
+	int fds[RESOLVER_FDS], n = 0;
+	bool may = true;
+
+	while (may && n < RESOLVER_FDS) {
+		if ((fds[n] = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)) >= 0)
+			n++;
+		else
+			may = false;
+	}
+	while (n > 0)
+		close(fds[--n]);
+	return (may);
+}
+
 static int
 on_resolve(void *resolver, void *reserved, void *ctx)
 {
@@ -129,7 +151,10 @@ on_resolve(void *resolver, void *reserved, void *ctx)
 	(void)resolver;
 	(void)reserved;
 	f->trace.resolved = true;
-	return (0);
+	if (may_resolve())
+		return (0);
+	f->trace.verdict = OUTCOME_WAY_SELF;
+	return (1);
 }
 
 /* Options ---------------------------------------------------------------------------------- */
