@@ -3,7 +3,7 @@
 -- p_tenant   its tenant; NULL: whosever it is
 -- p_project  the project
 -- Returns one row: status, then the id and the tenant's.  Status: ok, no_project.
--- Tables: deletes from project (keys, channels, credentials follow); writes audit.
+-- Tables: deletes from project (keys, channels, credentials follow); writes gone_channel, audit; those of sigsentry.queue_drop.
 -- Role: sigsentry_owner.
 CREATE OR REPLACE FUNCTION admin.project_delete(
 	p_actor text, p_tenant uuid, p_project uuid,
@@ -33,11 +33,8 @@ BEGIN
 	 WHERE l.tenant_id = v_tenant AND c.project_id = p_project
 	 ORDER BY l.channel_id
 	   FOR UPDATE OF l;
-	DELETE FROM sigsentry.queue q
-	 WHERE q.tenant_id = v_tenant
-	   AND q.id = ANY (ARRAY (SELECT o.id FROM sigsentry.queue o
-	                            JOIN sigsentry.channel c ON c.tenant_id = o.tenant_id AND c.id = o.channel_id
-	                           WHERE o.tenant_id = v_tenant AND c.project_id = p_project FOR UPDATE OF o SKIP LOCKED));
+	PERFORM sigsentry.queue_drop(c.tenant_id, c.id, true)
+	   FROM sigsentry.channel c WHERE c.tenant_id = v_tenant AND c.project_id = p_project;
 	INSERT INTO sigsentry.gone_channel (tenant_id, channel_id)
 	SELECT c.tenant_id, c.id FROM sigsentry.channel c WHERE c.tenant_id = v_tenant AND c.project_id = p_project
 	    ON CONFLICT DO NOTHING;

@@ -1,14 +1,16 @@
 -- sigsentry.history_forget: delete the history of deleted channels, and what is left of theirs in the queue.
 -- p_batch  deliveries at the most
 -- Returns whether there is more to delete now.
--- Tables: writes gone_channel, delivery, attempt, queue.
+-- Tables: writes gone_channel, delivery, attempt; those of sigsentry.queue_drop.
 -- Role: none; courier.housekeep calls it.
+-- Not compiled, as courier.renew.
 -- A channel is looked at when it is deleted, and once more a day later: an outcome that was being written then may have come.  Its events stay
 -- until retention takes them: they belong to the project, and went to others, too.
 CREATE OR REPLACE FUNCTION sigsentry.history_forget(p_batch integer) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET jit = off
 AS $$
 DECLARE
 	v_gone sigsentry.gone_channel;
@@ -21,11 +23,7 @@ BEGIN
 	               ORDER BY g.gone_at LIMIT 100 LOOP
 		v_looked := v_looked + 1;
 		-- What a courier had locked, and then did not take; what is under way ends with its lease.
-		DELETE FROM sigsentry.queue q
-		 WHERE q.tenant_id = v_gone.tenant_id
-		   AND q.id = ANY (ARRAY (SELECT o.id FROM sigsentry.queue o
-		                           WHERE o.tenant_id = v_gone.tenant_id AND o.channel_id = v_gone.channel_id AND o.claim_id IS NULL
-		                             FOR UPDATE SKIP LOCKED));
+		PERFORM sigsentry.queue_drop(v_gone.tenant_id, v_gone.channel_id, false);
 		v_ids := ARRAY (SELECT d.id FROM sigsentry.delivery d
 		                 WHERE d.tenant_id = v_gone.tenant_id AND d.channel_id = v_gone.channel_id
 		                 ORDER BY d.id LIMIT v_left);
