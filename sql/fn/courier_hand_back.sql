@@ -11,10 +11,24 @@ CREATE OR REPLACE FUNCTION courier.hand_back(
 RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
 AS $$
+	-- One by one, as courier.record.
+	WITH held AS MATERIALIZED (
+		SELECT q.at, f.progress
+		  FROM (SELECT f.*
+		          FROM unnest(p_tenants, p_ids, p_claims, p_progress) AS f (tenant_id, id, claim_id, progress)
+		         ORDER BY f.tenant_id, f.id) f
+		 CROSS JOIN LATERAL (SELECT o.ctid AS at
+		                       FROM sigsentry.queue o
+		                      WHERE (o.tenant_id, o.id) >= (f.tenant_id, f.id) AND (o.tenant_id, o.id) <= (f.tenant_id, f.id)
+		                        AND o.claim_id IS NOT DISTINCT FROM f.claim_id
+		                      LIMIT 1 FOR UPDATE) q
+	)
 	UPDATE sigsentry.queue AS q
-	   SET claim_id = NULL, wake_at = now(), progress = f.progress
-	  FROM unnest(p_tenants, p_ids, p_claims, p_progress) AS f (tenant_id, id, claim_id, progress)
-	 WHERE q.tenant_id = f.tenant_id AND q.id = f.id AND q.claim_id = f.claim_id;
+	   SET claim_id = NULL, wake_at = now(), progress = h.progress
+	  FROM held h
+	 WHERE q.ctid = h.at;
 	SELECT sigsentry.mail_count(p_tenants, p_mails);
 $$;

@@ -5,22 +5,35 @@
 -- Returns nothing.
 -- Tables: writes courier, queue; those of sigsentry.tally_fold.
 -- Role: sigsentry_courier.
+-- Not compiled: where a small table must be read as a whole, the cost of what is switched off would have that done each time.
 CREATE OR REPLACE FUNCTION courier.renew(
 	p_courier uuid, p_name text, p_version text, p_key_ids text[], p_flights integer,
 	p_tenants uuid[], p_ids uuid[], p_claims uuid[], p_lease_s integer)
 RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
 AS $$
 BEGIN
 	INSERT INTO sigsentry.courier AS c (id, name, version, key_ids, lease_s, flights)
 	VALUES (p_courier, p_name, p_version, p_key_ids, p_lease_s, p_flights)
 	    ON CONFLICT ON CONSTRAINT courier_pkey DO UPDATE
 	   SET beat_at = now(), flights = excluded.flights, lease_s = excluded.lease_s, key_ids = excluded.key_ids;
+	-- One by one, as courier.record.
+	WITH held AS MATERIALIZED (
+		SELECT q.at
+		  FROM (SELECT f.* FROM unnest(p_tenants, p_ids, p_claims) AS f (tenant_id, id, claim_id) ORDER BY f.tenant_id, f.id) f
+		 CROSS JOIN LATERAL (SELECT o.ctid AS at
+		                       FROM sigsentry.queue o
+		                      WHERE (o.tenant_id, o.id) >= (f.tenant_id, f.id) AND (o.tenant_id, o.id) <= (f.tenant_id, f.id)
+		                        AND o.claim_id IS NOT DISTINCT FROM f.claim_id
+		                      LIMIT 1 FOR UPDATE) q
+	)
 	UPDATE sigsentry.queue AS q
 	   SET wake_at = now() + make_interval(secs => p_lease_s)
-	  FROM unnest(p_tenants, p_ids, p_claims) AS f (tenant_id, id, claim_id)
-	 WHERE q.tenant_id = f.tenant_id AND q.id = f.id AND q.claim_id = f.claim_id;
+	  FROM held h
+	 WHERE q.ctid = h.at;
 	PERFORM sigsentry.tally_fold(interval '1 day');
 END
 $$;

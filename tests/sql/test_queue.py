@@ -1028,3 +1028,49 @@ def test_a_courier_that_was_idle_for_long_does_not_read_all_that_waits(live, ses
     live.rows(wait, tenant, channel, uuid.uuid4())
     n, got = courier.of("queue")
     assert (n, got) == (0, [])
+
+
+# ---- how much is read ----------------------------------------------------------------------------
+
+
+def read_by(live, name, *args):
+    """How many blocks a statement of a courier reads, all that it calls included."""
+    plan = live.value("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + query(name), *args)[0]["Plan"]
+    return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+
+
+def test_a_queue_that_has_grown(live):
+    """A courier's session that has planned for an empty queue: no batch goes through all that waits by now."""
+    tenant, project, _ = live.home(20)
+    live.rows("VACUUM ANALYZE sigsentry.queue")
+
+    def keys(rows):
+        return [r["tenant_id"] for r in rows], [r["id"] for r in rows], [r["claim"] for r in rows]
+
+    def recorded(rows, outcome, wait_ms):
+        n = len(rows)
+        return (*keys(rows), [outcome] * n, [wait_ms] * n, [0] * n, [1764000000000] * n, [5] * n, [500] * n, ["no"] * n, [None] * n,
+                [None] * n, [0] * n, 432000, COURIER)
+
+    def beat(rows):
+        return (COURIER, "host:1", "1", [], len(rows), *keys(rows), 60)
+
+    for _ in range(8):
+        for statement, args in (("renew", beat([])), ("hand_back", keys([])), ("record", recorded([], "ok", None))):
+            live.rows(query("courier_" + statement), *args)
+    _, other, _ = live.home(1)
+    event_id, _ = live.publish(other)
+    live.rows("INSERT INTO sigsentry.queue (tenant_id, id, channel_id, event_id, severity, wake_at)"
+              " SELECT q.tenant_id, sigsentry.uuid_v7(), q.channel_id, q.event_id, 1, now() + interval '1 hour'"
+              "   FROM sigsentry.queue q, generate_series(1, 50000) WHERE q.event_id = %s", event_id)
+    live.rows("DELETE FROM sigsentry.queue WHERE event_id = %s AND wake_at <= now()", event_id)
+    for _ in range(5):
+        live.publish(project)
+    rows = live.claim()
+    assert len(rows) == 100
+    assert read_by(live, "courier_renew", *beat(rows)) < 12000
+    assert read_by(live, "courier_hand_back", *keys(rows)) < 12000
+    rows = live.claim()
+    assert read_by(live, "courier_record", *recorded(rows[:50], "retry", 3600000)) < 12000
+    assert read_by(live, "courier_record", *recorded(rows[50:], "ok", None)) < 12000
+    assert live.value("SELECT count(*) FROM sigsentry.delivery WHERE tenant_id = %s AND status = 'delivered'", tenant) >= 50
