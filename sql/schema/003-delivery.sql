@@ -109,8 +109,8 @@ CREATE TABLE sigsentry.queue (
 	last_error text,
 	CONSTRAINT queue_pkey PRIMARY KEY (tenant_id, id)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
--- Who must be looked at: the new, those whose pause is over, those whose courier is gone.
-CREATE INDEX queue_wake_idx ON sigsentry.queue (wake_at) WHERE wake_at IS NOT NULL;
+-- Who must be looked at: the new, those whose pause is over, those whose courier is gone.  The new in the order of their age.
+CREATE INDEX queue_wake_idx ON sigsentry.queue (wake_at, id) WHERE wake_at IS NOT NULL;
 -- Who may go, in the order in which they go.
 CREATE INDEX queue_ready_idx ON sigsentry.queue (channel_id, severity, id) WHERE wake_at IS NULL;
 CREATE INDEX queue_channel_idx ON sigsentry.queue (channel_id, id);
