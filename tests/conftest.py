@@ -1,1 +1,1 @@
-"""Makes runenv.py importable for every suite below this folder."""
+"""Makes what the suites share importable for every suite below this folder."""

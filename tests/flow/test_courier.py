@@ -5,7 +5,6 @@ A courier of the test's own, beside the stack's: both work on one database, and 
 
 import contextlib
 import os
-import pathlib
 import re
 import secrets
 import signal
@@ -17,34 +16,7 @@ import pytest
 
 import stack
 from stack import end_process, wait_for
-
-PROGRAM = pathlib.Path(stack.env("SIGSENTRY_BUILD")) / "src" / "sigsentry-courier"
-READY = r"level=info .*ev=courier\.ready"
-
-
-class Courier:
-    """One that runs, with its own copy of the config."""
-
-    def __init__(self, folder, *words):
-        self.conf = folder / "courier.conf"
-        self.conf.write_text(pathlib.Path(stack.env("SIGSENTRY_CONF")).read_text())
-        self.log = folder / "courier.log"
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen([str(PROGRAM), "-c", str(self.conf), *words], stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=log, cwd=folder)
-
-    def lines(self, pattern):
-        return [line for line in self.log.read_text().splitlines() if re.search(pattern, line)]
-
-    def wait(self, pattern, n=1, timeout=10):
-        assert wait_for(lambda: len(self.lines(pattern)) >= n, timeout), self.log.read_text()
-
-    def signal(self, which):
-        self.process.send_signal(which)
-
-    def runs(self):
-        return self.process.poll() is None
-
+from world import PROGRAM, READY, Courier
 
 @pytest.fixture
 def courier(tmp_path):

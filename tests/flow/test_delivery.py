@@ -14,10 +14,8 @@ import os
 import pathlib
 import re
 import secrets
-import shutil
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 
@@ -27,83 +25,14 @@ import pytest
 import openapi
 import sink as receivers
 import stack
-import test_courier
-from sink import HOSTS, POWER, SINK
-from stack import at, end_process, ok, secret, wait_for
-from test_courier import READY, Courier
+import world as worlds
+from sink import SINK
+from stack import at, ok, secret, wait_for
 from test_pool import pools  # noqa: F401: a fixture
 from test_zz_canary import found_in
-
-EVENTS = "/v1/events"
-ALL = ("analysis:create", "analysis:read", "config:read", "config:write")
-URLS = {
-    "slack": "https://hooks.slack.com/services/T1/B1/%s",
-    "teams": "https://outlook.office.com/webhook/%s",
-    "discord": "https://discord.com/api/webhooks/1/%s?thread_id=7",
-    "google_chat": "https://chat.googleapis.com/v1/spaces/A/messages/%s?key=k",
-    "webhook": "https://" + SINK + "/%s",
-}
-POWER_URL = "https://" + POWER + ":443/workflows/%s/triggers/manual/paths/invoke?api-version=1&sp=%%2Ftriggers&sig=x-_y"
-
+from world import EVENTS, POWER_URL, URLS, Site, World, arrivals, dev, notices, outcomes
 
 # The world -------------------------------------------------------------------------------------------
-
-
-class World:
-    """The receivers, and couriers that know them."""
-
-    def __init__(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sigsentry-delivery-"))
-        # where the canary test looks for logs
-        self.logs = pathlib.Path(stack.env("SIGSENTRY_LOG")) / "delivery"
-        path = receivers.certificate(self.folder, *HOSTS, "drop.example.com", "localhost")
-        self.sink = receivers.Sink(path)
-        self.forger = receivers.Sink(receivers.certificate(self.folder, "wrong.example.com", own=True), "127.0.0.3")
-        self.hole = receivers.BlackHole("127.0.0.2")
-        self.relay = receivers.Relay(path)
-        self.password = self.folder / "password"
-        self.password.write_text(receivers.RELAY_PASSWORD + "\n")
-        self.password.chmod(0o600)
-        self.pins = ["%s:443:127.0.0.1:%d" % (host, self.sink.port) for host in (*HOSTS, "drop.example.com", "other.example.com")]
-        self.pins += ["wrong.example.com:443:127.0.0.3:%d" % self.forger.port,
-                      "hole.example.com:443:127.0.0.2:%d" % self.hole.port]
-        self.couriers = []
-
-    def courier(self, **changes):
-        """Start one; ${changes} replace settings, None leaves one out."""
-        settings = {
-            "egress_connect_to": " ".join(self.pins), "egress_ca_file": stack.env("SIGSENTRY_CACERT"),
-            "retry_schedule": "1 1 2", "lease_s": 2, "poll_ms": 20, "drain_s": 1,
-            "connect_timeout_s": 1, "total_timeout_s": 2,
-            "smtp_url": "smtp://localhost:%d/courier.example.com" % self.relay.port, "smtp_user": receivers.RELAY_USER,
-            "smtp_password_file": self.password, "mail_from": "alerts@example.com", **changes}
-        folder = self.logs / secrets.token_hex(4)
-        folder.mkdir(parents=True)
-        words = [w for k, v in settings.items() if v is not None for w in ("-o", "%s=%s" % (k, v))]
-        made = Courier(folder, *words)
-        made.wait(READY)
-        self.couriers.append(made)
-        return made
-
-    def end_couriers(self):
-        for c in self.couriers:
-            end_process(c.process)
-            assert not c.lines("Sanitizer|runtime error:")
-        self.couriers = []
-        stack.sql("DELETE FROM sigsentry.queue")
-
-    def close(self):
-        for receiver in (self.sink, self.forger, self.hole, self.relay):
-            receiver.close()
-        shutil.rmtree(self.folder)
-
-
-def dev(what):
-    """A function of dev/lib.sh, for the stack that is up."""
-    run = {**os.environ, "RUN_DIR": stack.env("RUN_DIR"), "BUILD_DIR": stack.env("SIGSENTRY_BUILD")}
-    done = subprocess.run(["bash", "-euo", "pipefail", "-c", '. "$0"; ' + what, str(stack.ROOT / "dev" / "lib.sh")],
-                          env=run, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -140,77 +69,9 @@ def world(all_day):
     stack.sql("UPDATE sigsentry.tally_attempt SET last_at = now() - interval '1 hour' WHERE outcome = 'local'")
 
 
-class Site(stack.Place):
-    """A place with all permissions, its channels at the sink, and what became of its deliveries."""
-
-    def __init__(self):
-        super().__init__("enterprise", ALL)
-        self.client = stack.Client(self.key)
-
-    def call(self, method, path, status=200, body=None):
-        return ok(self.client.send(method, path, body), status)
-
-    def channel(self, kind, url=None, threshold="low", **credentials):
-        """A channel of this type; its id and the mark that requests to it bear."""
-        mark = secret(kind.replace("_", ""))
-        credentials["url" if kind == "webhook" else "webhookUrl"] = (url or URLS[kind]) % mark
-        body = stack.channel(kind, type=kind, severityThreshold=threshold, credentials=credentials)
-        return stack.created(self.client.post(body)), mark
-
-    def mail(self, *recipients):
-        return stack.created(self.client.post(stack.channel(
-            "mail", type="email", severityThreshold="low", credentials={"recipients": list(recipients)})))
-
-    def publish(self, **changes):
-        event = {"event": "disk.full", "severity": "high", "summary": "The disk is full", **changes}
-        return self.call("POST", EVENTS, 202, event)
-
-    def mailed(self):
-        """How many messages count for the tenant's cap today."""
-        rows = stack.sql("SELECT sent FROM sigsentry.mail_day WHERE tenant_id = %s ORDER BY day DESC LIMIT 1", self.tenant)
-        return rows[0]["sent"] if rows else 0
-
-    def deliveries(self, channel):
-        return self.call("GET", at(channel) + "/deliveries?limit=100")["items"]
-
-    def delivery(self, channel, one):
-        return self.call("GET", "%s/deliveries/%s" % (at(channel), one))
-
-    def ended(self, channel, n=1, timeout=8):
-        """Wait until the channel has ${n} deliveries and none goes on; all of them, oldest first, with their attempts.
-
-        Notices of other channels do not count.
-        """
-        def look():
-            items = [d for d in self.deliveries(channel) if not d["event"].startswith("channel.")]
-            return items if len(items) >= n and not {i["status"] for i in items} & {"pending", "sending"} else None
-        items = wait_for(look, timeout, 0.05)
-        assert items, self.deliveries(channel)
-        return [self.delivery(channel, i["id"]) for i in reversed(items)]
-
-    def one(self, channel, timeout=8):
-        made, = self.ended(channel, timeout=timeout)
-        return made
-
-
 @pytest.fixture
 def site():
     return Site()
-
-
-def outcomes(delivery):
-    """The outcomes of a delivery's attempts, which are numbered from 1."""
-    attempts = delivery["attemptList"]
-    assert [a["number"] for a in attempts] == list(range(1, len(attempts) + 1)), attempts
-    return [a["outcome"] for a in attempts]
-
-
-def arrivals(world, mark, n=1, timeout=5):
-    """Wait for ${n} requests with the mark; all that have come."""
-    wait_for(lambda: len(world.sink.got(mark)) >= n, timeout)
-    got = world.sink.got(mark)
-    assert len(got) >= n, "%d of %d came" % (len(got), n)
-    return got
 
 
 def go_now():
@@ -563,10 +424,6 @@ def test_a_suspended_tenants_queue_rests(world, site):
 # Nothing dies silently -------------------------------------------------------------------------------
 
 
-def notices(world, mark, event):
-    return [r for r in world.sink.got(mark) if r.header("x-sigsentry-event") == event]
-
-
 def test_gone(world, site):
     """410: off, with reason and audit row; what waits ends as cancelled, also what was under way; the others are told."""
     ill, ill_mark = site.channel("webhook")
@@ -724,13 +581,13 @@ def test_a_rotated_secret(world, site):
 def own_names(world, monkeypatch):
     """own_names(line) gives couriers an /etc/hosts of one line; None where that cannot be done."""
     def make(line):
-        program = test_courier.PROGRAM
+        program = worlds.PROGRAM
         for name, text in (("hosts", line), ("inner", "mount --bind %s/hosts /etc/hosts; exec %s" % (world.folder, program)),
                            ("outer", "exec unshare -m %s/inner" % world.folder)):
             path = world.folder / name
             path.write_text(text + "\n" if name == "hosts" else '#!/bin/sh\n%s "$@"\n' % text)
             path.chmod(0o755)
-        monkeypatch.setattr(test_courier, "PROGRAM", world.folder / "outer")
+        monkeypatch.setattr(worlds, "PROGRAM", world.folder / "outer")
 
     return make if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0 else None
 

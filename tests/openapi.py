@@ -15,7 +15,7 @@ import re
 
 import jsonschema
 
-FILE = pathlib.Path(__file__).resolve().parents[2] / "doc" / "openapi.json"
+FILE = pathlib.Path(__file__).resolve().parents[1] / "doc" / "openapi.json"
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 

@@ -1,4 +1,4 @@
-"""What the flow tests share: the running stack, ways to speak to it, and what every answer must be.
+"""What the suites on a whole stack share: the running stack, ways to speak to it, and what every answer must be.
 
 The tests run against a stack that dev/up made and described in run/env.  Every answer of the
 service that a test looks at passes through ok() or error(), which hold it against the promises that
@@ -29,7 +29,7 @@ import psycopg2
 
 import openapi
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 PATH = "/v1/config/notifications"
 WRITE = ("config:write",)
 BOTH = ("config:read", "config:write")
