@@ -107,6 +107,28 @@ has_changed() {
 	! sha256sum "$@" | cmp -s - "$RUN_DIR/$name.started"
 }
 
+# The clock ------------------------------------------------------------------------------------------
+
+# A stack may have a clock of its own: the files run/pg/clock.database and clock.programs say how far PostgreSQL and the
+# programs are ahead of the machine.  Who is started with clock_vars in its environment goes by its file, by way of
+# tests/play/leap.c: so a test lets time pass by writing two files.
+
+# clock_vars database|programs: nothing where there is no such clock.
+clock_vars() {
+	local file=$RUN_DIR/pg/clock.$1
+
+	[[ -e $file ]] || return 0
+	say "LD_PRELOAD=$(realpath "$RUN_DIR/pg/leap.so") LEAP_CLOCK=$(realpath "$file")"
+}
+
+# Where FAKE_CLOCK is set.  Time never goes back: a stack that has such a clock keeps it.
+clock_make() {
+	[[ -n ${FAKE_CLOCK:-} && ! -e $PG_DIR/clock.programs ]] || return 0
+	make -C "$BUILD_DIR" -s tests/play/leap.so >>"$LOG_DIR/build.log" 2>&1 || show_build_log
+	cp "$BUILD_DIR/tests/play/leap.so" "$PG_DIR"
+	truncate -s 8 "$PG_DIR/clock.database" "$PG_DIR/clock.programs"
+}
+
 # The programs ---------------------------------------------------------------------------------------
 
 build() {
@@ -230,7 +252,8 @@ pg_is_up() {
 pg_start() {
 	pg_is_up && return 0
 	pg_configure
-	as_postgres "$PG_BIN/pg_ctl" -D "$PG_DIR/data" -w -t 60 start </dev/null >>"$LOG_DIR/postgresql.log" 2>&1 ||
+	# shellcheck disable=SC2046 # words
+	as_postgres env $(clock_vars database) "$PG_BIN/pg_ctl" -D "$PG_DIR/data" -w -t 60 start </dev/null >>"$LOG_DIR/postgresql.log" 2>&1 ||
 		die "PostgreSQL did not start: $(tail -n 5 "$LOG_DIR/postgresql.log")"
 }
 
@@ -345,7 +368,8 @@ api_start() {
 		return 0
 	fi
 	api_stop
-	setsid "$API" -c "$CONF" </dev/null >>"$LOG_DIR/api.log" 2>&1 &
+	# shellcheck disable=SC2046 # words
+	setsid env $(clock_vars programs) "$API" -c "$CONF" </dev/null >>"$LOG_DIR/api.log" 2>&1 &
 	echo $! >"$API_PID"
 	disown
 	if ! wait_until 10 api_answers; then
@@ -377,7 +401,8 @@ courier_start() {
 		return 0
 	fi
 	courier_stop
-	setsid "$COURIER" -c "$CONF" </dev/null >>"$LOG_DIR/courier.log" 2>&1 &
+	# shellcheck disable=SC2046 # words
+	setsid env $(clock_vars programs) "$COURIER" -c "$CONF" </dev/null >>"$LOG_DIR/courier.log" 2>&1 &
 	echo $! >"$COURIER_PID"
 	disown
 	wait_until 5 courier_is_up || die "the courier did not start; its log is $LOG_DIR/courier.log"
@@ -622,6 +647,7 @@ write_env() {
 				"SIGSENTRY_SOCKET=$(api_socket)" \
 				"SIGSENTRY_CONF=$CONF" \
 				"SIGSENTRY_PG=$PG_DIR/data" \
+				"SIGSENTRY_CLOCK=$(clock_vars programs)" \
 				"SIGSENTRY_BUILD=$BUILD_DIR" \
 				"SIGSENTRY_SINK_SECRET=$(sink_secret)"; do
 				printf "%s='%s'\n" "${line%%=*}" "${line#*=}"
