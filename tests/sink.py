@@ -31,8 +31,8 @@ HOSTS = (SINK, "hooks.slack.com", "discord.com", "chat.googleapis.com", "outlook
 RELAY_USER, RELAY_PASSWORD = "courier", stack.secret("smtp")
 
 
-def certificate(folder, *names, own=False):
-    """A file with a certificate for ${names} and its key, by the stack's authority or, where ${own}, by itself."""
+def certificate(folder, *names, own=False, days=1):
+    """A file with a certificate for ${names} and its key, by the stack's authority or, where ${own}, by itself; for so many days."""
     authority = pathlib.Path(stack.env("SIGSENTRY_CACERT"))
     issuer = x509.load_pem_x509_certificate(authority.read_bytes())
     signer = serialization.load_pem_private_key(authority.with_name("ca.key").read_bytes(), None)
@@ -41,7 +41,7 @@ def certificate(folder, *names, own=False):
     now = datetime.datetime.utcnow()
     made = (x509.CertificateBuilder().subject_name(subject).issuer_name(subject if own else issuer.subject)
             .public_key(key.public_key()).serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=1))
+            .not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=days))
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(n) for n in names]), False)
             .sign(key if own else signer, hashes.SHA256()))
     path = pathlib.Path(folder) / ("%s.pem" % names[0])
@@ -191,7 +191,8 @@ class BlackHole:
 
 class Relay:
     """SMTP with STARTTLS and AUTH, as aiosmtpd does it; replies to RCPT TO by a script, as Sink's: a float is seconds
-    of silence before a 250."""
+    of silence before a 250.  Who comes without its password hears 535.
+    """
 
     def __init__(self, path):
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -200,6 +201,7 @@ class Relay:
         self.asked = []     # recipients
         self.scripts = {}
         self.was_secure = []
+        self.password = RELAY_PASSWORD
         self.port = 0
         self.open()
 
@@ -221,7 +223,7 @@ class Relay:
         self.controller.stop()
 
     def authenticate(self, server, session, envelope, mechanism, data):
-        good = (data.login, data.password) == (RELAY_USER.encode(), RELAY_PASSWORD.encode())
+        good = (data.login, data.password) == (RELAY_USER.encode(), self.password.encode())
         self.was_secure.append(session.ssl is not None)
         return AuthResult(success=good, handled=False)
 

@@ -84,6 +84,11 @@ def env(name):
     return ENV[name]
 
 
+def clock_vars():
+    """What programs that go by the stack's own clock have in their environment; {} where it goes by the machine's."""
+    return dict(word.split("=", 1) for word in ENV.get("SIGSENTRY_CLOCK", "").split())
+
+
 def port():
     return int(env("SIGSENTRY_URL").rsplit(":", 1)[1].rstrip("/"))
 
@@ -583,11 +588,16 @@ def children(pid):
     return [int(w) for w in words if not is_zombie(int(w))]
 
 
-def is_zombie(pid):
+def state_of(pid):
+    """A process's letter of proc(5): T is stopped, Z a zombie; that too where there is none."""
     try:
-        return pathlib.Path("/proc/%d/stat" % pid).read_text().rsplit(")", 1)[1].split()[0] == "Z"
+        return pathlib.Path("/proc/%d/stat" % pid).read_text().rsplit(")", 1)[1].split()[0]
     except (FileNotFoundError, ProcessLookupError):
-        return True
+        return "Z"
+
+
+def is_zombie(pid):
+    return state_of(pid) == "Z"
 
 
 def workers():

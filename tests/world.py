@@ -37,7 +37,7 @@ class Courier:
         self.log = folder / "courier.log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen([str(PROGRAM), "-c", str(self.conf), *words], stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=log, cwd=folder)
+                                            stdout=log, stderr=log, cwd=folder, env={**os.environ, **stack.clock_vars()})
 
     def lines(self, pattern):
         return [line for line in self.log.read_text().splitlines() if re.search(pattern, line)]
@@ -53,13 +53,16 @@ class Courier:
 
 
 class World:
-    """The receivers, and couriers that know them."""
+    """The receivers, whose certificate is good for so many days, and couriers that know them."""
 
-    def __init__(self):
+    # so that nothing takes long by the machine's clock
+    settings = {"retry_schedule": "1 1 2", "lease_s": 2, "drain_s": 1, "connect_timeout_s": 1, "total_timeout_s": 2}
+
+    def __init__(self, days=1):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sigsentry-delivery-"))
         # where the canary test looks for logs
         self.logs = pathlib.Path(stack.env("SIGSENTRY_LOG")) / "delivery"
-        path = receivers.certificate(self.folder, *HOSTS, "drop.example.com", "localhost")
+        path = receivers.certificate(self.folder, *HOSTS, "drop.example.com", "localhost", days=days)
         self.sink = receivers.Sink(path)
         self.forger = receivers.Sink(receivers.certificate(self.folder, "wrong.example.com", own=True), "127.0.0.3")
         self.hole = receivers.BlackHole("127.0.0.2")
@@ -76,10 +79,8 @@ class World:
         """Start one; ${changes} replace settings, None leaves one out."""
         settings = {
             "egress_connect_to": " ".join(self.pins), "egress_ca_file": stack.env("SIGSENTRY_CACERT"),
-            "retry_schedule": "1 1 2", "lease_s": 2, "poll_ms": 20, "drain_s": 1,
-            "connect_timeout_s": 1, "total_timeout_s": 2,
             "smtp_url": "smtp://localhost:%d/courier.example.com" % self.relay.port, "smtp_user": receivers.RELAY_USER,
-            "smtp_password_file": self.password, "mail_from": "alerts@example.com", **changes}
+            "smtp_password_file": self.password, "mail_from": "alerts@example.com", **self.settings, **changes}
         folder = self.logs / secrets.token_hex(4)
         folder.mkdir(parents=True)
         words = [w for k, v in settings.items() if v is not None for w in ("-o", "%s=%s" % (k, v))]
@@ -160,6 +161,11 @@ class Site(stack.Place):
     def one(self, channel, timeout=8):
         made, = self.ended(channel, timeout=timeout)
         return made
+
+
+def answer(status, body=b"", **fields):
+    """What the sink is to answer, with such fields."""
+    return status, body, {k.replace("_", "-"): v for k, v in fields.items()}
 
 
 def outcomes(delivery):

@@ -30,7 +30,7 @@ from sink import SINK
 from stack import at, ok, secret, wait_for
 from test_pool import pools  # noqa: F401: a fixture
 from test_zz_canary import found_in
-from world import EVENTS, POWER_URL, URLS, Site, World, arrivals, dev, notices, outcomes
+from world import EVENTS, POWER_URL, URLS, Site, World, answer, arrivals, dev, notices, outcomes
 
 # The world -------------------------------------------------------------------------------------------
 
@@ -278,10 +278,6 @@ def in_two_seconds(form):
         at_s = int(time.time()) + 3
         return 503, b"", {"Retry-After": "2" if form == "s" else email.utils.formatdate(at_s, usegmt=True)}
     return answer
-
-
-def answer(status, body=b"", **fields):
-    return status, body, {k.replace("_", "-"): v for k, v in fields.items()}
 
 
 # name: (type, URL, answers, outcomes, status, shortest wait before the last attempt)

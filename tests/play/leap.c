@@ -7,7 +7,6 @@
  * machine's time (0.9.10), and so PostgreSQL's lock_timeout and deadlock_timeout never end
  * anything.
  */
-#define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
