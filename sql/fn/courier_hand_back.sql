@@ -13,6 +13,7 @@ LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
+SET plan_cache_mode = force_custom_plan
 AS $$
 	-- One by one, as courier.record.
 	WITH held AS MATERIALIZED (
@@ -22,8 +23,7 @@ AS $$
 		         ORDER BY f.tenant_id, f.id) f
 		 CROSS JOIN LATERAL (SELECT o.ctid AS at
 		                       FROM sigsentry.queue o
-		                      WHERE (o.tenant_id, o.id) >= (f.tenant_id, f.id) AND (o.tenant_id, o.id) <= (f.tenant_id, f.id)
-		                        AND o.claim_id IS NOT DISTINCT FROM f.claim_id
+		                      WHERE o.tenant_id = f.tenant_id AND o.id = f.id AND o.claim_id IS NOT DISTINCT FROM f.claim_id
 		                      LIMIT 1 FOR UPDATE) q
 	)
 	UPDATE sigsentry.queue AS q

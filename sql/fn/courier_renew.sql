@@ -14,6 +14,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
+SET plan_cache_mode = force_custom_plan
 AS $$
 BEGIN
 	INSERT INTO sigsentry.courier AS c (id, name, version, key_ids, lease_s, flights)
@@ -26,8 +27,7 @@ BEGIN
 		  FROM (SELECT f.* FROM unnest(p_tenants, p_ids, p_claims) AS f (tenant_id, id, claim_id) ORDER BY f.tenant_id, f.id) f
 		 CROSS JOIN LATERAL (SELECT o.ctid AS at
 		                       FROM sigsentry.queue o
-		                      WHERE (o.tenant_id, o.id) >= (f.tenant_id, f.id) AND (o.tenant_id, o.id) <= (f.tenant_id, f.id)
-		                        AND o.claim_id IS NOT DISTINCT FROM f.claim_id
+		                      WHERE o.tenant_id = f.tenant_id AND o.id = f.id AND o.claim_id IS NOT DISTINCT FROM f.claim_id
 		                      LIMIT 1 FOR UPDATE) q
 	)
 	UPDATE sigsentry.queue AS q
