@@ -6,6 +6,8 @@
 -- Role: none; courier.claim calls it.
 -- Where there are more than that, the newest are taken, too: an event does not wait behind the hundred thousand that somebody published
 -- just before for a channel that takes eight at a time.
+-- The index of wake_at is all that leads to the first: no join beside it, and no bitmap, or the planner may read and sort the whole of a
+-- queue that it takes for empty.
 -- Two couriers never wait for each other in a circle: who inserts lanes holds none yet but those it has inserted, which nobody
 -- else sees, and lanes are inserted, and then locked, in the order of their keys.  A new one is written only while its
 -- channel is held, so that no DELETE comes between.
@@ -13,6 +15,7 @@ CREATE OR REPLACE FUNCTION sigsentry.queue_wake(p_limit integer) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET enable_bitmapscan = off
 AS $$
 DECLARE
 	v_tenants uuid[];
@@ -35,9 +38,8 @@ BEGIN
 		 LIMIT p_limit / 10
 		   FOR UPDATE SKIP LOCKED
 	), awake AS MATERIALIZED (
-		SELECT d.ctid, c.id IS NULL AS is_lost
-		  FROM (SELECT * FROM first UNION ALL SELECT * FROM newest) d
-		  LEFT JOIN sigsentry.channel c ON c.tenant_id = d.tenant_id AND c.id = d.channel_id
+		SELECT b.ctid, NOT EXISTS (SELECT 1 FROM sigsentry.channel c WHERE c.tenant_id = b.tenant_id AND c.id = b.channel_id) AS is_lost
+		  FROM (SELECT f.* FROM first f UNION ALL SELECT n.* FROM newest n) b
 	), lost AS (
 		DELETE FROM sigsentry.queue q
 		 WHERE q.ctid = ANY (ARRAY (SELECT a.ctid FROM awake a WHERE a.is_lost))
