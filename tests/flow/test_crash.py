@@ -201,17 +201,34 @@ def test_a_list_of_hosts_of_which_the_first_refuses(world, site, door):  # noqa:
     assert courier.lines(r"level=error .*ev=db\.connect .*127\.0\.0\.9") and courier.lines(r"ev=db\.open .*host=127\.0\.0\.1")
 
 
-def test_a_host_of_which_the_first_address_refuses(world, site, door, own_names):  # noqa: F811
+@contextlib.contextmanager
+def hesitating(address, port):
+    """An address that lets connections wait, and refuses them at the end of the block."""
+    with socket.create_server((address, port), backlog=0):
+        waiting = [socket.socket() for _ in range(8)]
+        for s in waiting:
+            s.setblocking(False)
+            s.connect_ex((address, port))
+        yield
+    for s in waiting:
+        s.close()
+
+
+def test_a_host_of_which_the_first_address_refuses(world, site, own_names):  # noqa: F811
     """libpq goes on to the next address by itself, on a socket that may have the number of the one before."""
     if not own_names:
         pytest.skip("no mount namespaces here")
-    own_names("127.0.0.9 db.example.com\n127.0.0.1 db.example.com")
+    own_names("127.0.0.1 db.example.com\n127.0.0.9 db.example.com")  # the nearest comes first, however they stand
     channel, mark = site.channel("webhook")
-    courier = world.courier(database="host=db.example.com port=%d dbname=sigsentry" % door.port)
-    site.publish()
-    arrivals(world, mark)
-    assert outcomes(site.one(channel)) == ["ok"]
-    assert courier.lines(r"ev=db\.open .*host=db\.example\.com") and not courier.lines(r"ev=db\.connect ")
+    with contextlib.closing(Door("127.0.0.9")) as door:
+        with hesitating("127.0.0.1", door.port):
+            courier = world.courier(database="host=db.example.com port=%d dbname=sigsentry" % door.port)
+            time.sleep(0.3)
+        site.publish()
+        arrivals(world, mark, timeout=10)
+        assert outcomes(site.one(channel)) == ["ok"]
+    assert courier.lines(r"ev=db\.open .*host=db\.example\.com")
+    assert not courier.lines(r"ev=db\.connect .*too long"), "it slept while the second address answered"
 
 
 # Descriptors -----------------------------------------------------------------------------------------
