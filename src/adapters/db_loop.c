@@ -367,6 +367,9 @@ step(struct db_loop *d, int64_t now_ms)
 void
 db_loop_ready(struct db_loop *d, int64_t now_ms)
 {
+	/* what has come counts, however late: this process may have stood still */
+	if (d->step == STEP_PREPARING || d->step == STEP_ASKING)
+		(void)collect_more(d, now_ms);
 	end_late(d, now_ms);
 	while (step(d, now_ms))
 		continue;

@@ -128,10 +128,11 @@ post_trace_way(const struct post_trace *t, CURLcode code)
 {
 	enum outcome_way way = way_of(code);
 
-	if (t->verdict != OUTCOME_WAY_ANSWERED)
-		return (t->verdict);
+	/* whatever stood in the way of the name's first address */
 	if (code == CURLE_OK)
 		return (OUTCOME_WAY_ANSWERED);
+	if (t->verdict != OUTCOME_WAY_ANSWERED)
+		return (t->verdict);
 	if (t->is_mail)
 		return (mail_way(t, code, way));
 	/* libcurl says "no memory" of a single line that is longer than it takes */

@@ -3,6 +3,9 @@
 import signal
 import threading
 
+import psycopg2
+
+import runenv
 import stack
 from clock import MINUTE, SOON_S, starts
 from stack import wait_for
@@ -69,6 +72,30 @@ def test_a_frozen_courier(clock, world, site):
     delivery = site.one(channel, SOON_S)
     assert (delivery["status"], delivery["attempts"], outcomes(delivery)) == ("delivered", 1, ["ok"])
     assert len(world.sink.got(mark)) == 2 and stack.shown(site.client, channel)["isActive"] is True
+
+
+def test_an_answer_that_came_while_it_stood_still(clock, world, site):
+    """A claim that was answered while the courier had no processor, for longer than it gives a statement: taken, and flown at once."""
+    channel, mark = site.channel("webhook")
+    courier = world.courier()
+    holder = psycopg2.connect(stack.env("SIGSENTRY_DSN"))
+    courier.signal(signal.SIGSTOP)
+    try:
+        site.publish()
+        with holder.cursor() as cursor:
+            cursor.execute("LOCK TABLE sigsentry.lane IN ACCESS EXCLUSIVE MODE")
+        courier.signal(signal.SIGCONT)
+        waits = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'sigsentry.lane'::regclass"
+        assert wait_for(lambda: stack.sql(waits), SOON_S)
+        courier.signal(signal.SIGSTOP)
+        holder.rollback()
+        assert wait_for(lambda: not stack.sql(runenv.WORKING), SOON_S)
+        world.leap(15, rest=False)
+    finally:
+        courier.signal(signal.SIGCONT)
+        holder.close()
+    arrivals(world, mark, 1, SOON_S)
+    assert outcomes(site.one(channel)) == ["ok"] and len(world.sink.got(mark)) == 1
 
 
 def test_a_crashed_courier(clock, world, site):
