@@ -12,7 +12,6 @@ RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
-SET jit = off
 SET plan_cache_mode = force_custom_plan
 AS $$
 	-- One by one, as courier.record.

@@ -24,7 +24,6 @@ RETURNS integer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
-SET jit = off
 SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE

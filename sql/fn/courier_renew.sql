@@ -5,7 +5,6 @@
 -- Returns nothing.
 -- Tables: writes courier, queue; those of sigsentry.tally_fold.
 -- Role: sigsentry_courier.
--- Not compiled: where a small table must be read as a whole, the cost of what is switched off would have that done each time.
 CREATE OR REPLACE FUNCTION courier.renew(
 	p_courier uuid, p_name text, p_version text, p_key_ids text[], p_flights integer,
 	p_tenants uuid[], p_ids uuid[], p_claims uuid[], p_lease_s integer)
@@ -13,7 +12,6 @@ RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
-SET jit = off
 SET plan_cache_mode = force_custom_plan
 AS $$
 BEGIN

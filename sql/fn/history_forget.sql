@@ -3,14 +3,12 @@
 -- Returns whether there is more to delete now.
 -- Tables: writes gone_channel, delivery, attempt; those of sigsentry.queue_drop.
 -- Role: none; courier.housekeep calls it.
--- Not compiled, as courier.renew.
 -- A channel is looked at when it is deleted, and once more a day later: an outcome that was being written then may have come.  Its events stay
 -- until retention takes them: they belong to the project, and went to others, too.
 CREATE OR REPLACE FUNCTION sigsentry.history_forget(p_batch integer) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
-SET jit = off
 AS $$
 DECLARE
 	v_gone sigsentry.gone_channel;
