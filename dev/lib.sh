@@ -335,7 +335,8 @@ api_socket() {
 	say "$socket"
 }
 
-# write_config FILE KEY=VALUE...: the stack's settings; what is given wins.
+# write_config FILE KEY=VALUE...: the stack's settings; what is given wins; of egress_connect_to, a list, it comes first, and
+# the sink's place stays behind it.
 write_config() {
 	local file=$1 pair key
 	local -A value=()
@@ -346,8 +347,14 @@ write_config() {
 		"keyring_public=$RUN_DIR/keyring.public" "keyring_private=$RUN_DIR/keyring.private" \
 		"egress_connect_to=$SINK_NAME:443:127.0.0.1:$SINK_PORT" "egress_ca_file=$TLS_DIR/egress.pem" "$@"; do
 		key=${pair%%=*}
-		[[ -v value[$key] ]] || order+=("$key")
-		value[$key]=${pair#*=}
+		if [[ ! -v value[$key] ]]; then
+			order+=("$key")
+			value[$key]=${pair#*=}
+		elif [[ $key == egress_connect_to ]]; then
+			value[$key]="${pair#*=} ${value[$key]}"
+		else
+			value[$key]=${pair#*=}
+		fi
 	done
 	{
 		say "# Written by dev/up, anew each time; other values: dev/up -o key=value"

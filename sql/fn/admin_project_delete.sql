@@ -3,7 +3,7 @@
 -- p_tenant   its tenant; NULL: whosever it is
 -- p_project  the project
 -- Returns one row: status, then the id and the tenant's.  Status: ok, no_project.
--- Tables: deletes from project (keys, channels, credentials follow); writes gone_channel, audit; those of sigsentry.queue_drop.
+-- Tables: deletes from project (keys, channels, credentials follow); writes lane, gone_channel, audit; those of sigsentry.queue_drop.
 -- Role: sigsentry_owner.
 CREATE OR REPLACE FUNCTION admin.project_delete(
 	p_actor text, p_tenant uuid, p_project uuid,
@@ -35,6 +35,9 @@ BEGIN
 	   FOR UPDATE OF l;
 	PERFORM sigsentry.queue_drop(c.tenant_id, c.id, true)
 	   FROM sigsentry.channel c WHERE c.tenant_id = v_tenant AND c.project_id = p_project;
+	DELETE FROM sigsentry.lane l
+	 USING sigsentry.channel c
+	 WHERE l.tenant_id = v_tenant AND c.tenant_id = v_tenant AND c.project_id = p_project AND l.channel_id = c.id;
 	INSERT INTO sigsentry.gone_channel (tenant_id, channel_id)
 	SELECT c.tenant_id, c.id FROM sigsentry.channel c WHERE c.tenant_id = v_tenant AND c.project_id = p_project
 	    ON CONFLICT DO NOTHING;

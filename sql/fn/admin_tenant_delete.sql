@@ -28,16 +28,20 @@ BEGIN
 		'projects', (SELECT count(*) FROM sigsentry.project p WHERE p.tenant_id = p_tenant),
 		'channels', (SELECT count(*) FROM sigsentry.channel c WHERE c.tenant_id = p_tenant),
 		'apikeys', (SELECT count(*) FROM sigsentry.api_key k WHERE k.tenant_id = p_tenant));
-	-- Channels before rows of the queue before lanes, and in order, as couriers lock them.
+	-- Channels before rows of the queue before lanes, and in order, as couriers lock them.  Who writes down an outcome is waited for,
+	-- since that leaves rows in the history; who wakes rows up is not: it may wait for a channel, and drops them where there is none.
 	PERFORM 1 FROM sigsentry.channel c WHERE c.tenant_id = p_tenant ORDER BY c.id FOR UPDATE;
-	PERFORM 1 FROM sigsentry.queue q WHERE q.tenant_id = p_tenant ORDER BY q.id FOR UPDATE;
+	PERFORM 1 FROM sigsentry.queue q WHERE q.tenant_id = p_tenant AND q.claim_id IS NOT NULL ORDER BY q.id FOR UPDATE;
 	PERFORM 1 FROM sigsentry.lane l WHERE l.tenant_id = p_tenant ORDER BY l.channel_id FOR UPDATE;
 	-- The tenant first: this waits for every transaction that is adding something to it, and lets none begin.  So the
 	-- next statement sees all of its rows that have no foreign key.
 	DELETE FROM sigsentry.tenant t WHERE t.id = p_tenant;
 	DELETE FROM sigsentry.audit a WHERE a.tenant_id = p_tenant;
 	DELETE FROM sigsentry.idempotency i WHERE i.tenant_id = p_tenant;       -- those that have come since
-	DELETE FROM sigsentry.queue q WHERE q.tenant_id = p_tenant;
+	DELETE FROM sigsentry.queue q
+	 WHERE q.tenant_id = p_tenant
+	   AND q.id = ANY (ARRAY (SELECT o.id FROM sigsentry.queue o WHERE o.tenant_id = p_tenant FOR UPDATE SKIP LOCKED));
+	DELETE FROM sigsentry.lane l WHERE l.tenant_id = p_tenant;
 	DELETE FROM sigsentry.attempt a WHERE a.tenant_id = p_tenant;
 	DELETE FROM sigsentry.delivery d WHERE d.tenant_id = p_tenant;
 	DELETE FROM sigsentry.event e WHERE e.tenant_id = p_tenant;

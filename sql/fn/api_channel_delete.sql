@@ -4,7 +4,7 @@
 -- p_call  id of this call, made by the caller; becomes the audit row's.  A second call with it answers as the first did
 -- Returns one row: status of sigsentry.key_check, or not_found, tenant_wide (a project's key may only read it), key_id,
 -- tenant_id, project_id.
--- Tables: those of sigsentry.key_check; writes channel, credential, gone_channel, audit; those of sigsentry.queue_drop.
+-- Tables: those of sigsentry.key_check; writes channel, credential, lane, gone_channel, audit; those of sigsentry.queue_drop.
 -- Role: sigsentry_api.
 CREATE OR REPLACE FUNCTION api.channel_delete(
 	p_digest bytea, p_project uuid, p_id uuid, p_call uuid,
@@ -40,8 +40,9 @@ BEGIN
 		status := 'tenant_wide';
 		RETURN;
 	END IF;
-	-- The channel, whose key a courier holds while it makes the lane, was locked before its lane is.
 	DELETE FROM sigsentry.channel c WHERE c.tenant_id = channel_delete.tenant_id AND c.id = p_id;
+	-- The channel, whose key a courier holds while it makes the lane, is locked before its lane.
+	DELETE FROM sigsentry.lane l WHERE l.tenant_id = channel_delete.tenant_id AND l.channel_id = p_id;
 	PERFORM sigsentry.queue_drop(channel_delete.tenant_id, p_id, true);
 	INSERT INTO sigsentry.gone_channel (tenant_id, channel_id) VALUES (channel_delete.tenant_id, p_id) ON CONFLICT DO NOTHING;
 	INSERT INTO sigsentry.audit (id, tenant_id, actor_kind, actor, action, object_kind, object_id, before)

@@ -15,7 +15,8 @@
 -- Three steps in one call.  Whoever must be looked at (new, paused long enough, its courier gone) becomes ready, and its
 -- lane due.  Due lanes are taken, each by one courier.  Of each, the gravest and oldest go, as many as may; those of a
 -- switched-off channel (switched off while they were on their way, or between two attempts) end as cancelled.
--- A batch holds 4 MiB of payloads at the most (or one that is larger): a courier does nothing else while it renders them.
+-- A batch holds 2 MiB of payloads of failing channels, and as much of others, at the most (or one that is larger): a courier does
+-- nothing else while it renders them.
 -- Couriers lock lanes after rows of the queue, or pass over what is locked: so nobody waits for another in a circle.
 CREATE OR REPLACE FUNCTION courier.claim(
 	p_claim uuid, p_free integer, p_failing integer, p_lease_s integer,
@@ -33,6 +34,7 @@ DECLARE
 	v_channels uuid[];
 	v_due timestamptz[];
 	v_failing boolean[];
+	v_ats tid[];
 	v_rows sigsentry.queue[];
 	v_first uuid;
 	v_last uuid;
@@ -40,13 +42,13 @@ BEGIN
 	PERFORM sigsentry.queue_wake(2 * p_free + 100);
 
 	-- In a statement of its own: the next one then sees all that became ready before the lanes were held.
-	SELECT array_agg(d.tenant_id), array_agg(d.channel_id), array_agg(d.due_at), array_agg(d.is_failing)
-	  INTO v_tenants, v_channels, v_due, v_failing
-	  FROM (SELECT * FROM (SELECT l.tenant_id, l.channel_id, l.due_at, l.is_failing FROM sigsentry.lane l
+	SELECT array_agg(d.tenant_id), array_agg(d.channel_id), array_agg(d.due_at), array_agg(d.is_failing), array_agg(d.at)
+	  INTO v_tenants, v_channels, v_due, v_failing, v_ats
+	  FROM (SELECT * FROM (SELECT l.tenant_id, l.channel_id, l.due_at, l.is_failing, l.ctid AS at FROM sigsentry.lane l
 		                WHERE NOT l.is_failing AND l.due_at <= now() AND l.due_at < 'infinity'
 		                ORDER BY l.due_at LIMIT p_free FOR UPDATE SKIP LOCKED) well
 		 UNION ALL
-		SELECT * FROM (SELECT l.tenant_id, l.channel_id, l.due_at, l.is_failing FROM sigsentry.lane l
+		SELECT * FROM (SELECT l.tenant_id, l.channel_id, l.due_at, l.is_failing, l.ctid AS at FROM sigsentry.lane l
 		                WHERE l.is_failing AND l.due_at <= now() AND l.due_at < 'infinity'
 		                ORDER BY l.due_at LIMIT least(p_free, p_failing) FOR UPDATE SKIP LOCKED) ill) d;
 	IF v_channels IS NULL THEN
@@ -54,16 +56,17 @@ BEGIN
 	END IF;
 
 	WITH due AS MATERIALIZED (
-		SELECT * FROM unnest(v_tenants, v_channels, v_due, v_failing) AS d (tenant_id, channel_id, due_at, is_failing)
+		SELECT * FROM unnest(v_tenants, v_channels, v_due, v_failing, v_ats) AS d (tenant_id, channel_id, due_at, is_failing, at)
 	), room AS MATERIALIZED (
-		SELECT d.tenant_id, d.channel_id, d.due_at, d.is_failing, s.gap_ms, c.is_active, t.suspended_at,
+		SELECT d.channel_id, d.due_at, d.is_failing, d.at, s.gap_ms, c.is_active, t.suspended_at,
 		       p_mail_cap > 0 AND c.type = 'email' AND coalesce(m.sent, 0) >= p_mail_cap AS is_full,
 		       CASE WHEN t.suspended_at IS NOT NULL THEN 0
 		            WHEN p_mail_cap > 0 AND c.type = 'email' AND coalesce(m.sent, 0) >= p_mail_cap THEN 0
 		            WHEN s.gap_ms > 0 THEN least(1, s.flights - u.n)
 		            ELSE s.flights - u.n END AS room
 		  FROM due d
-		  JOIN sigsentry.channel c ON c.tenant_id = d.tenant_id AND c.id = d.channel_id
+		 CROSS JOIN LATERAL (SELECT o.type, o.is_active FROM sigsentry.channel o
+		                      WHERE o.tenant_id = d.tenant_id AND o.id = d.channel_id LIMIT 1) c
 		  JOIN sigsentry.tenant t ON t.id = d.tenant_id
 		  LEFT JOIN sigsentry.mail_day m ON m.tenant_id = d.tenant_id AND m.day = (now() AT TIME ZONE 'UTC')::date
 		  JOIN unnest(p_types, p_flights, p_gaps_ms) AS s (type, flights, gap_ms) ON s.type = c.type
@@ -71,9 +74,10 @@ BEGIN
 		                      WHERE q.channel_id = d.channel_id AND q.claim_id IS NOT NULL) u
 	), chosen AS MATERIALIZED (
 		SELECT c.ctid, c.channel_id FROM (
-		SELECT b.ctid, b.channel_id, sum(b.size) OVER (ORDER BY b.due_at, b.channel_id, b.severity, b.id) - b.size AS before
+		SELECT b.ctid, b.channel_id,
+		       sum(b.size) OVER (PARTITION BY b.is_failing ORDER BY b.due_at, b.channel_id, b.severity, b.id) - b.size AS before
 		  FROM (
-			SELECT * FROM (SELECT q.ctid, r.channel_id, r.due_at, q.severity, q.id, q.size
+			SELECT * FROM (SELECT q.ctid, r.channel_id, r.due_at, r.is_failing, q.severity, q.id, q.size
 			                 FROM room r
 			                CROSS JOIN LATERAL (SELECT q.ctid, q.severity, q.id, q.size FROM sigsentry.queue q
 			                                     WHERE q.channel_id = r.channel_id AND q.wake_at IS NULL
@@ -82,7 +86,7 @@ BEGIN
 			                WHERE NOT r.is_failing
 			                ORDER BY r.due_at, r.channel_id, q.severity, q.id LIMIT p_free) well
 			 UNION ALL
-			SELECT * FROM (SELECT q.ctid, r.channel_id, r.due_at, q.severity, q.id, q.size
+			SELECT * FROM (SELECT q.ctid, r.channel_id, r.due_at, r.is_failing, q.severity, q.id, q.size
 			                 FROM room r
 			                CROSS JOIN LATERAL (SELECT q.ctid, q.severity, q.id, q.size FROM sigsentry.queue q
 			                                     WHERE q.channel_id = r.channel_id AND q.wake_at IS NULL
@@ -92,7 +96,7 @@ BEGIN
 			                ORDER BY r.due_at, r.channel_id, q.severity, q.id LIMIT least(p_free, p_failing)) ill) b
 		 ORDER BY b.due_at, b.channel_id, b.severity, b.id
 		 LIMIT p_free) c
-		 WHERE c.before < 4194304
+		 WHERE c.before < 2097152
 	), cancelled AS (
 		DELETE FROM sigsentry.queue q
 		 WHERE q.ctid = ANY (ARRAY (SELECT o.ctid
@@ -130,7 +134,7 @@ BEGIN
 		                     ELSE 'infinity' END
 		  FROM room r
 		  LEFT JOIN counted n ON n.channel_id = r.channel_id
-		 WHERE l.tenant_id = r.tenant_id AND l.channel_id = r.channel_id
+		 WHERE l.ctid = r.at
 	)
 	SELECT array_agg(k.q) INTO v_rows FROM claimed k;
 	IF v_rows IS NULL THEN
@@ -144,10 +148,12 @@ BEGIN
 	       q.severity, e.payload::text, (date_part('epoch', e.occurred_at) * 1000)::bigint,
 	       (date_part('epoch', e.accepted_at) * 1000)::bigint, q.progress, f.credentials, l.is_failing
 	  FROM unnest(v_rows) q
-	  JOIN sigsentry.channel c ON c.tenant_id = q.tenant_id AND c.id = q.channel_id
-	  JOIN sigsentry.lane l ON l.tenant_id = q.tenant_id AND l.channel_id = q.channel_id
-	 -- With a LIMIT it is looked up by its key.  As a plain join it may be looked for, and was, among all of the tenant's
-	 -- events between the two ids (measured: 320 ms for 13 deliveries, of which one had waited long).
+	 -- With a LIMIT each is looked up by its key, whatever the planner believes of a table that has grown.  As a plain join an event
+	 -- may be looked for, and was, among all of the tenant's between the two ids (measured: 320 ms for 13 deliveries, of which one
+	 -- had waited long).
+	 CROSS JOIN LATERAL (SELECT o.type FROM sigsentry.channel o WHERE o.tenant_id = q.tenant_id AND o.id = q.channel_id LIMIT 1) c
+	 CROSS JOIN LATERAL (SELECT o.is_failing FROM sigsentry.lane o
+	                      WHERE o.tenant_id = q.tenant_id AND o.channel_id = q.channel_id LIMIT 1) l
 	 CROSS JOIN LATERAL (SELECT o.project_id, o.name, o.payload, o.occurred_at, o.accepted_at
 	                       FROM sigsentry.event o
 	                      WHERE o.tenant_id = q.tenant_id AND o.id = q.event_id AND o.id >= v_first AND o.id <= v_last
@@ -157,6 +163,7 @@ BEGIN
 	                                       || CASE WHEN f.previous_until > now() THEN encode(f.previous_sealed, 'hex') ELSE '' END,
 	                                       ',') AS credentials
 	                       FROM sigsentry.credential f
-	                      WHERE f.tenant_id = q.tenant_id AND f.channel_id = q.channel_id) f;
+	                      WHERE f.tenant_id = q.tenant_id AND f.channel_id = q.channel_id) f
+	 ORDER BY q.severity, q.id;
 END
 $$;

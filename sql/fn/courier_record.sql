@@ -11,10 +11,8 @@
 -- p_courier    who made them, for the counters of /metrics; without it they count as those of couriers that are gone
 -- Returns how many were written.
 -- Tables: reads event, channel; writes queue, lane, attempt, delivery, tally_attempt, tally_delivery; those of
--- sigsentry.mail_count, sigsentry.channel_notice, sigsentry.channel_disable and sigsentry.queue_cancel.
+-- sigsentry.queue_hold, sigsentry.lane_hold, sigsentry.mail_count, sigsentry.channel_notice, sigsentry.channel_disable and sigsentry.queue_cancel.
 -- Role: sigsentry_courier.
--- Planned anew each time, and the queue's rows asked for one by one and written where they then lie: a plan that was made for an
--- empty queue went through all of a grown one with each batch (measured: 0.8 s a batch at 100,000 rows).
 CREATE OR REPLACE FUNCTION courier.record(
 	p_tenants uuid[], p_ids uuid[], p_claims uuid[], p_outcomes text[], p_waits_ms bigint[], p_pauses_ms bigint[],
 	p_started_ms bigint[], p_durations_ms integer[], p_codes integer[], p_errors text[], p_excerpts text[],
@@ -30,6 +28,13 @@ DECLARE
 	v_count integer;
 	v_failed jsonb;
 	v_one record;
+	v_ats tid[];
+	v_tenants uuid[]; -- of the lanes, and what is told of each
+	v_channels uuid[];
+	v_pauses bigint[];
+	v_slow boolean[];
+	v_ok boolean[];
+	v_bad boolean[];
 BEGIN
 	-- Couriers lock channels before rows of the queue before lanes, each kind in the order of its keys; only a channel that may
 	-- have to be switched off is locked at all.
@@ -49,17 +54,13 @@ BEGIN
 	 ORDER BY c.tenant_id, c.id
 	   FOR NO KEY UPDATE;
 
+	v_ats := sigsentry.queue_hold(p_tenants, p_ids, p_claims);
 	WITH told AS MATERIALIZED (
-		SELECT t.*, q.at
-		  FROM (SELECT t.*
-		          FROM unnest(p_tenants, p_ids, p_claims, p_outcomes, p_waits_ms, p_pauses_ms, p_started_ms, p_durations_ms,
-		                      p_codes, p_errors, p_excerpts, p_progress)
-		                 AS t (tenant_id, id, claim_id, outcome, wait_ms, pause_ms, started_ms, duration_ms, code, error, excerpt, progress)
-		         ORDER BY t.tenant_id, t.id) t
-		 CROSS JOIN LATERAL (SELECT o.ctid AS at
-		                       FROM sigsentry.queue o
-		                      WHERE o.tenant_id = t.tenant_id AND o.id = t.id AND o.claim_id IS NOT DISTINCT FROM t.claim_id
-		                      LIMIT 1 FOR UPDATE) q
+		SELECT t.*
+		  FROM unnest(p_tenants, p_ids, p_claims, p_outcomes, p_waits_ms, p_pauses_ms, p_started_ms, p_durations_ms,
+		              p_codes, p_errors, p_excerpts, p_progress, v_ats)
+		         AS t (tenant_id, id, claim_id, outcome, wait_ms, pause_ms, started_ms, duration_ms, code, error, excerpt, progress, at)
+		 WHERE t.at IS NOT NULL
 	), waiting AS (
 		UPDATE sigsentry.queue AS q
 		   SET claim_id = NULL, wake_at = now() + make_interval(secs => t.wait_ms / 1000.0), tries = q.tries + 1,
@@ -94,29 +95,14 @@ BEGIN
 		SELECT b.tenant_id, b.id, b.tries, to_timestamp(b.started_ms / 1000.0), b.duration_ms, b.outcome, b.code, b.error, b.excerpt
 		  FROM both_kinds b
 	), by_lane AS (
+		-- An e-mail takes as long as all of its recipients do.
 		SELECT b.tenant_id, b.channel_id, max(b.pause_ms) AS pause_ms,
-		       bool_or(b.outcome <> 'local' AND b.duration_ms >= 3000) AS any_slow,
+		       bool_or(b.outcome <> 'local' AND b.duration_ms >= 3000 AND NOT (b.outcome = 'ok' AND c.type = 'email')) AS is_slow,
 		       bool_or(b.outcome = 'ok') AS any_ok, bool_or(b.outcome IN ('retry', 'refused', 'gone')) AS any_failed
 		  FROM both_kinds b
+		  JOIN sigsentry.channel c ON c.tenant_id = b.tenant_id AND c.id = b.channel_id
 		 GROUP BY 1, 2
-	), locked AS MATERIALIZED (
-		SELECT n.*
-		  FROM by_lane n
-		  JOIN sigsentry.lane l ON l.tenant_id = n.tenant_id AND l.channel_id = n.channel_id
-		 ORDER BY l.tenant_id, l.channel_id
-		   FOR UPDATE OF l
-	), lanes AS (
-		-- There is room again: the lane is due as soon as its pause allows.
-		UPDATE sigsentry.lane AS l
-		   SET pause_until = CASE WHEN n.pause_ms > 0 THEN greatest(l.pause_until, now() + make_interval(secs => n.pause_ms / 1000.0))
-		                          ELSE l.pause_until END,
-		       due_at = greatest(l.pause_until, now(), CASE WHEN n.pause_ms > 0 THEN now() + make_interval(secs => n.pause_ms / 1000.0) END),
-		       is_told = l.is_told AND NOT n.any_ok,
-		       is_failing = CASE WHEN n.any_slow THEN true WHEN n.any_ok THEN false WHEN n.any_failed THEN true ELSE l.is_failing END,
-		       failing_since = CASE WHEN n.any_ok THEN NULL WHEN n.any_failed THEN coalesce(l.failing_since, now()) ELSE l.failing_since END,
-		       last_delivered_at = CASE WHEN n.any_ok THEN now() ELSE l.last_delivered_at END
-		  FROM locked n
-		 WHERE l.tenant_id = n.tenant_id AND l.channel_id = n.channel_id
+		 ORDER BY 1, 2
 	), counted AS (
 		INSERT INTO sigsentry.tally_attempt AS t (courier_id, type, outcome, attempts, last_at)
 		SELECT p_courier, c.type::text, b.outcome, count(*), now()
@@ -140,10 +126,25 @@ BEGIN
 	)
 	SELECT count(*), jsonb_agg(jsonb_build_object('tenant_id', b.tenant_id, 'id', b.id, 'channel_id', b.channel_id, 'event_id', b.event_id,
 	                           'is_test', b.is_test, 'outcome', b.outcome, 'error', b.error, 'is_end', b.is_end))
-	                 FILTER (WHERE b.outcome IN ('retry', 'refused', 'gone'))
-	  INTO v_count, v_failed
+	                 FILTER (WHERE b.outcome IN ('retry', 'refused', 'gone')),
+	       ARRAY (SELECT n.tenant_id FROM by_lane n), ARRAY (SELECT n.channel_id FROM by_lane n), ARRAY (SELECT n.pause_ms FROM by_lane n),
+	       ARRAY (SELECT n.is_slow FROM by_lane n), ARRAY (SELECT n.any_ok FROM by_lane n), ARRAY (SELECT n.any_failed FROM by_lane n)
+	  INTO v_count, v_failed, v_tenants, v_channels, v_pauses, v_slow, v_ok, v_bad
 	  FROM both_kinds b;
-	PERFORM sigsentry.mail_count(p_tenants, p_mails);
+	PERFORM sigsentry.mail_count(p_tenants, p_mails, v_ats);
+
+	-- There is room again: the lanes are due as soon as their pauses allow.
+	v_ats := sigsentry.lane_hold(v_tenants, v_channels);
+	UPDATE sigsentry.lane AS l
+	   SET pause_until = CASE WHEN n.pause_ms > 0 THEN greatest(l.pause_until, now() + make_interval(secs => n.pause_ms / 1000.0))
+	                          ELSE l.pause_until END,
+	       due_at = greatest(l.pause_until, now(), CASE WHEN n.pause_ms > 0 THEN now() + make_interval(secs => n.pause_ms / 1000.0) END),
+	       is_told = l.is_told AND NOT n.any_ok,
+	       is_failing = CASE WHEN n.is_slow THEN true WHEN n.any_ok THEN false WHEN n.any_failed THEN true ELSE l.is_failing END,
+	       failing_since = CASE WHEN n.any_ok THEN NULL WHEN n.any_failed THEN coalesce(l.failing_since, now()) ELSE l.failing_since END,
+	       last_delivered_at = CASE WHEN n.any_ok THEN now() ELSE l.last_delivered_at END
+	  FROM unnest(v_ats, v_pauses, v_slow, v_ok, v_bad) AS n (at, pause_ms, is_slow, any_ok, any_failed)
+	 WHERE l.ctid = n.at;
 
 	IF v_failed IS NULL THEN
 		RETURN v_count;

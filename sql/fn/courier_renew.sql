@@ -3,7 +3,7 @@
 -- p_tenants, p_ids, p_claims  the deliveries that it has under way, and the claims that it has them under
 -- p_lease_s  as courier.claim
 -- Returns nothing.
--- Tables: writes courier, queue; those of sigsentry.tally_fold.
+-- Tables: writes courier, queue; those of sigsentry.queue_hold and sigsentry.tally_fold.
 -- Role: sigsentry_courier.
 CREATE OR REPLACE FUNCTION courier.renew(
 	p_courier uuid, p_name text, p_version text, p_key_ids text[], p_flights integer,
@@ -12,26 +12,18 @@ RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
-SET plan_cache_mode = force_custom_plan
 AS $$
+DECLARE
+	v_ats tid[];
 BEGIN
 	INSERT INTO sigsentry.courier AS c (id, name, version, key_ids, lease_s, flights)
 	VALUES (p_courier, p_name, p_version, p_key_ids, p_lease_s, p_flights)
 	    ON CONFLICT ON CONSTRAINT courier_pkey DO UPDATE
 	   SET beat_at = now(), flights = excluded.flights, lease_s = excluded.lease_s, key_ids = excluded.key_ids;
-	-- One by one, as courier.record.
-	WITH held AS MATERIALIZED (
-		SELECT q.at
-		  FROM (SELECT f.* FROM unnest(p_tenants, p_ids, p_claims) AS f (tenant_id, id, claim_id) ORDER BY f.tenant_id, f.id) f
-		 CROSS JOIN LATERAL (SELECT o.ctid AS at
-		                       FROM sigsentry.queue o
-		                      WHERE o.tenant_id = f.tenant_id AND o.id = f.id AND o.claim_id IS NOT DISTINCT FROM f.claim_id
-		                      LIMIT 1 FOR UPDATE) q
-	)
+	v_ats := sigsentry.queue_hold(p_tenants, p_ids, p_claims);
 	UPDATE sigsentry.queue AS q
 	   SET wake_at = now() + make_interval(secs => p_lease_s)
-	  FROM held h
-	 WHERE q.ctid = h.at;
+	 WHERE q.ctid = ANY (v_ats);
 	PERFORM sigsentry.tally_fold(interval '1 day');
 END
 $$;

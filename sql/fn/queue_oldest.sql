@@ -7,6 +7,8 @@ CREATE OR REPLACE FUNCTION sigsentry.queue_oldest() RETURNS uuid
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_sort = off
 AS $$
 	WITH RECURSIVE firsts AS (
 		(SELECT q.tenant_id, q.id FROM sigsentry.queue q ORDER BY q.tenant_id, q.id LIMIT 1)

@@ -327,7 +327,7 @@ static int64_t
 how_long(struct courier *c, int64_t now_ms)
 {
 	const struct gear *g;
-	int64_t wait = -1;
+	int64_t wait = -1, end_ms;
 
 	if (is_through(c))
 		return (0);
@@ -340,8 +340,10 @@ how_long(struct courier *c, int64_t now_ms)
 		if (g->wake_ms >= 0)
 			wait = sooner(wait, g->wake_ms > now_ms ? g->wake_ms - now_ms : 0);
 	}
-	if (c->is_stopping)
-		wait = sooner(wait, c->drain_at_ms > now_ms ? c->drain_at_ms - now_ms : 0);
+	if (c->is_stopping) {
+		end_ms = c->drain_at_ms + (now_ms < c->drain_at_ms ? 0 : LAST_WORDS_MS);
+		wait = sooner(wait, end_ms > now_ms ? end_ms - now_ms : 0);
+	}
 	return (wait);
 }
 
