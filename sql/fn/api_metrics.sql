@@ -18,7 +18,7 @@ AS $$
 	  FROM (
 		SELECT g.name, '' AS suffix, g.label, g.value, 0::double precision AS place FROM sigsentry.gauge g
 		 UNION ALL
-		-- It beats its heart three times in its lease.
+		-- It beats its heart three times in its lease; a short one is given more time.
 		SELECT 'sigsentry_couriers_alive', '', '', count(*), 0
 		  FROM sigsentry.courier c WHERE c.beat_at > now() - make_interval(secs => greatest(c.lease_s, 60))
 		 UNION ALL

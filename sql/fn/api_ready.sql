@@ -1,7 +1,7 @@
 -- api.ready: which schema is this, can it be written to, and is what it accepts delivered?
 -- Returns one row: version, the highest applied migration (NULL: none); writable; overdue_s, as sigsentry.queue_overdue; beat_s,
--- seconds since the last beat of a courier's heart (NULL: there never was one); is_alive, whether one has come within three
--- leases; local_type, the type of channels whose deliveries failed by a fault of our own within the last 90 seconds (they are
+-- seconds since the last beat of a courier's heart (NULL: there was none within a day, but of couriers that were told to stop);
+-- is_alive, whether one has come within three leases; local_type, the type of channels whose deliveries failed by a fault of our own within the last 90 seconds (they are
 -- tried again each minute until it is mended; NULL: none).
 -- Tables: reads migration, courier, tally_attempt; those of sigsentry.queue_overdue.
 -- Role: sigsentry_api.

@@ -9,8 +9,8 @@
 -- Role: none; courier.record and sigsentry.channel_disable call it.
 -- When a thousand channels fail together, a thousand notices to each of them would bury all else.  So channels are told of the
 -- project's first 20 of a clock hour (UTC), of each kind of notice by itself: that is no more than 20 events more.  The 20th
--- says that there may be others; of those the operator alone hears.  No lock guards the count: couriers that write in the same
--- moment may each come to 20.
+-- says that there may be others; of those the operator alone hears, and of one that still fails an hour later the channels are told then,
+-- as of a new one.  The count is made under a lock, or couriers that write in the same moment would each come to 20.
 CREATE OR REPLACE FUNCTION sigsentry.channel_notice(
 	p_tenant uuid, p_channel uuid, p_project uuid, p_event text, p_error text)
 RETURNS void
@@ -41,6 +41,7 @@ BEGIN
 	IF NOT FOUND THEN
 		RETURN;
 	END IF;
+	PERFORM pg_advisory_xact_lock(hashtextextended(p_project::text || p_event, 0));
 	-- The channel's own is one of these.  Not a join: where a tenant is new, one may read all of its lanes for each channel.
 	SELECT count(*) INTO v_nth
 	  FROM (SELECT 1
@@ -58,13 +59,16 @@ BEGIN
 	                                     v_channel.name, v_channel.type, v_channel.destination,
 	                                     coalesce(p_error, 'no reason is known')), 9000)
 	                                || CASE WHEN v_nth = v_most
-	                                        THEN format(' It is the %sth channel of this project since %s; others are not told of one by one'
+	                                        THEN format(' It is the %sth channel of this project since %s; of others the channels are not told one by one'
 	                                                    ' until the hour is over. The list of channels shows how each of them goes.',
 	                                                    v_most, sigsentry.rfc3339(v_hour))
 	                                        ELSE '' END);
 	IF v_nth <= v_most THEN
 		PERFORM sigsentry.event_add(p_tenant, p_project, v_event, v_payload, p_channel);
 	ELSE
+		UPDATE sigsentry.lane AS l
+		   SET is_told = false, told_failing_at = now() - interval '23 hours'
+		 WHERE l.tenant_id = p_tenant AND l.channel_id = p_channel AND p_event = 'channel.failing';
 		INSERT INTO sigsentry.event (tenant_id, id, project_id, name, severity, payload, occurred_at, deliveries)
 		VALUES (p_tenant, v_event, p_project, p_event, sigsentry.severity_parse('high'), v_payload, now(), 0);
 	END IF;

@@ -295,8 +295,8 @@ detail_of(const struct post_flight *f, CURLcode code)
 	if (code == CURLE_OK)
 		return ("");
 	if (f->trace.verdict == OUTCOME_WAY_SELF)
-		return ("no descriptor to be had: raise LimitNOFILE (systemd) or ulimit -n, or "
-			"lower max_flights");
+		return ("no descriptor, or no memory for a socket: raise LimitNOFILE (systemd) or "
+			"ulimit -n, or lower max_flights");
 	return (curl_easy_strerror(code));
 }
 

@@ -80,7 +80,7 @@ class Burst:
 
 def test_one_of_two_is_killed_every_second(world, site):  # noqa: F811
     """kill -9, a dozen times at most: all arrive, and duplicates bear ids that were seen before."""
-    burst = Burst(world, site, 40, 0.1, hmacSecret="s")
+    burst = Burst(world, site, 40, 0.2, hmacSecret="s")
     couriers = [world.courier(**PATIENCE) for _ in range(2)]
     burst.publish(250)
     kills, waiting, end = 0, burst.waiting(), time.monotonic() + 120

@@ -211,7 +211,7 @@ def test_statements(world, site, statements):  # noqa: F811
     gate = threading.Event()
     burst = Burst(world, site, flights // 8, lambda request: gate.wait(60) and 200)
     burst.publish(8 * rounds)
-    courier = world.courier(max_flights=flights, lease_s=300, connect_timeout_s=60, total_timeout_s=100)
+    courier = world.courier(max_flights=flights, lease_s=300, poll_ms=2000, connect_timeout_s=60, total_timeout_s=100)
     for n in range(1, rounds + 1):
         assert wait_for(lambda: sum(map(len, burst.requests().values())) == n * flights, 30), "they are not all under way"
         courier.signal(signal.SIGSTOP)  # so that the answers are there all at once
