@@ -7,6 +7,7 @@ import time
 
 import courier
 import sink
+from alertmanager import Alertmanager
 from measure import alternate, series_limit
 from stand import FLIGHTS, FOLDER, SAMPLE, SINK
 
@@ -33,7 +34,7 @@ SELECT courier.record(:tenants::uuid[], :ids::uuid[], :claims::uuid[], array_fil
 class Deliveries:
     def __init__(self, bench):
         self.bench, self.stand, self.sql = bench, bench.stand, bench.stand.stack.sql
-        self.count = 10000 if bench.quick else 30000
+        self.count = 8000 if bench.quick else 30000
         self.projects = []
         place = self.stand.place()
         for _ in range(PROJECTS):
@@ -42,6 +43,7 @@ class Deliveries:
             self.projects.append(project)
         self.take_sample()
         self.statements, self.batches = [], []
+        self.other = Alertmanager(self.stand)
 
     def take_sample(self):
         """One real request, for the bare loop to post."""
@@ -109,19 +111,26 @@ class Deliveries:
             self.stand.drained(1)
             return self.rate_since(began)
 
+    def alertmanager(self):
+        with courier.alone():
+            return self.other.rate(self.count // 2)
+
 
 def throughput(bench):
-    """Deliveries a second: the courier, the bare loop, the queue alone."""
+    """Deliveries a second: the courier, the bare loop, the queue alone, and another program for the same."""
     d = Deliveries(bench)
     with courier.alone():
         d.fill(4 * FLIGHTS)  # its connections are made before the first round
     d.stand.drained()
     time.sleep(0.5)
     got = alternate(bench, {"deliveries/s": d.product, "bare libcurl loop, posts/s": d.bare_loop,
-                            "claim and record alone, deliveries/s": d.queue_alone})
+                            "claim and record alone, deliveries/s": d.queue_alone,
+                            "prometheus-alertmanager, webhooks/s": d.alertmanager})
     got["deliveries/s over the series limit"] = [
         mine / series_limit(a, b) for mine, a, b in zip(got["deliveries/s"], got["bare libcurl loop, posts/s"],
                                                         got["claim and record alone, deliveries/s"])]
+    got["deliveries/s over prometheus-alertmanager's"] = [
+        mine / theirs for mine, theirs in zip(got["deliveries/s"], got["prometheus-alertmanager, webhooks/s"])]
     got["SQL statements per delivery at full batches"] = d.statements
     got["deliveries per claim"] = d.batches
     got["time of claim and record in the database, us/delivery"] = [d.database_us]

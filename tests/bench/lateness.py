@@ -43,7 +43,7 @@ SELECT %(tenant)s, sigsentry.uuid_v7(), c, t.id, 1, octet_length(%(payload)s), n
 class Lateness:
     def __init__(self, bench):
         self.bench, self.stand, self.sql = bench, bench.stand, bench.stand.stack.sql
-        self.count = 150 if bench.quick else 400
+        self.count = 120 if bench.quick else 400
         self.healthy, self.one, self.many = self.stand.place(), self.stand.place(), self.stand.place()
         add = self.stand.add_channels
         self.channel, = add(self.healthy.tenant, self.healthy.project, ["https://%s/timed" % SINK])

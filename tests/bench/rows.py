@@ -30,6 +30,7 @@ ROWS = [
     Row("lists/s over the series limit", ">= 0.85", requests),
     Row("create p99 over p50", "<= 4", requests),
     Row("deliveries/s over the series limit", ">= 0.70", throughput),
+    Row("deliveries/s over prometheus-alertmanager's", ">= 1.5", throughput),
     Row("SQL statements per delivery at full batches", "<= 0.2", throughput),
     Row("commit to first byte, p99, ms, idle", "<= 50", lateness),
     Row("p99 beside one dead channel over p99 idle", "<= 2", lateness),

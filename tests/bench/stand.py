@@ -91,6 +91,7 @@ http {
     log_format arrival "$msec $request_time $http_x_sigsentry_delivery";
     client_body_temp_path %(folder)s/tmp; proxy_temp_path %(folder)s/tmp; fastcgi_temp_path %(folder)s/tmp;
     scgi_temp_path %(folder)s/tmp; uwsgi_temp_path %(folder)s/tmp;
+    log_format counted "$msec";
     access_log off;
     keepalive_timeout 3600s;
     keepalive_requests 1000000000;
@@ -100,6 +101,7 @@ http {
         ssl_certificate_key %(pem)s;
         location /fast { return 200 "ok"; }
         location /timed { access_log %(folder)s/arrivals.log arrival; return 200 "ok"; }
+        location /counted { access_log %(folder)s/counted.log counted; return 200 "ok"; }
         # somebody who took the connection and never says a word
         location /held { proxy_read_timeout 60s; proxy_pass http://127.0.0.1:%(held)d; }
         location = /status { stub_status; }
