@@ -11,13 +11,13 @@ from stand import EVENT, FOLDER, SINK, free_port
 
 BATCH = 500  # alerts in a request
 
-# Each alert is a group of its own, and so a webhook of its own, and goes once.  All are there before the first goes, as
-# with our deliveries: else it would be taking them at the same time.
+# Each alert is a group of its own, and so a webhook of its own, and goes once.  It goes at once, while others are still being
+# taken: that suits it best (measured: where all are there before the first goes, as with our deliveries, a third of it).
 CONF = """
 route:
   receiver: sink
   group_by: ['...']
-  group_wait: 3s
+  group_wait: 0s
   group_interval: 1h
   repeat_interval: 24h
 receivers:
@@ -52,7 +52,7 @@ class Alertmanager:
 
         if not stand.stack.wait_for(is_ready, 20, 0.1):
             raise RuntimeError("prometheus-alertmanager does not start; see %s" % (FOLDER / "alertmanager.log"))
-        self.process.send_signal(signal.SIGSTOP)
+        self.rate(BATCH)  # its connections are made before the first round, as ours
         # stopped, it would not hear of its end
         stand.ending.callback(self.process.send_signal, signal.SIGCONT)
 

@@ -60,8 +60,9 @@ def print_table(rows, results):
     print("%-*s  %9s  %-18s %-8s %s" % (width, "", "median", "spread", "goal", "holds"))
     for row in rows:
         f = figures.get(row.name)
-        told = (short(median(f)), spread(f), row.goal, "yes" if row.holds(median(f)) else "no") if f else ("-", "not measured", row.goal, "no")
-        print("%-*s  %9s  %-18s %-8s %s" % (width, row.name, *told))
+        value, told = (short(median(f)), spread(f)) if f else ("-", "not measured")
+        holds = "yes" if f and row.holds(median(f)) else "no"
+        print("%-*s  %9s  %-18s %-8s %s" % (width, row.name, value, told, row.goal, holds))
     print()
     for name, f in figures.items():
         if name not in taken:

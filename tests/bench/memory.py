@@ -36,7 +36,8 @@ class Memory:
         idle = pss_mib(self.stand.courier_pid())
         self.stand.publish([self.place.project], -(-count // CHANNELS))
         if count % CHANNELS:
-            self.sql("DELETE FROM sigsentry.queue WHERE ctid IN (SELECT ctid FROM sigsentry.queue LIMIT %s)", CHANNELS - count % CHANNELS)
+            self.sql("DELETE FROM sigsentry.queue WHERE ctid IN (SELECT ctid FROM sigsentry.queue LIMIT %s)",
+                     CHANNELS - count % CHANNELS)
         try:
             if not self.stand.stack.wait_for(lambda: self.connections() == count, 12, 0.1):
                 raise RuntimeError("%d connections instead of %d" % (self.connections(), count))

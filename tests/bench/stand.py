@@ -272,7 +272,8 @@ class Stand:
 
     def drained(self, timeout=120):
         if not self.stack.wait_for(lambda: not self.stack.sql("SELECT 1 FROM sigsentry.queue LIMIT 1"), timeout, 0.1):
-            raise RuntimeError("the queue is not empty after %d s; the courier's log is in %s" % (timeout, self.stack.env("SIGSENTRY_LOG")))
+            raise RuntimeError("the queue is not empty after %d s; the courier's log is in %s"
+                               % (timeout, self.stack.env("SIGSENTRY_LOG")))
 
     def courier_pid(self):
         return int(pathlib.Path(self.stack.env("SIGSENTRY_COURIER_PIDS")).read_text())
