@@ -1,9 +1,10 @@
-"""What a worker and a courier take of the machine's memory: their proportional set size, which counts shared pages by halves."""
+"""What a worker and a courier take of the machine's memory: their proportional set size, in which a shared page counts in parts."""
 
 import re
 import ssl
 import urllib.request
 
+import courier
 from measure import alternate
 from stand import FLIGHTS, SINK
 
@@ -34,10 +35,9 @@ class Memory:
         name = "courier with %s flights, PSS, MiB" % format(count, ",")
         self.stand.restart_courier()
         idle = pss_mib(self.stand.courier_pid())
-        self.stand.publish([self.place.project], -(-count // CHANNELS))
-        if count % CHANNELS:
-            self.sql("DELETE FROM sigsentry.queue WHERE ctid IN (SELECT ctid FROM sigsentry.queue LIMIT %s)",
-                     CHANNELS - count % CHANNELS)
+        with courier.alone():
+            self.stand.publish([self.place.project], -(-count // CHANNELS))
+            self.sql("DELETE FROM sigsentry.queue WHERE ctid IN (SELECT ctid FROM sigsentry.queue LIMIT %s)", -count % CHANNELS)
         try:
             if not self.stand.stack.wait_for(lambda: self.connections() == count, 12, 0.1):
                 raise RuntimeError("%d connections instead of %d" % (self.connections(), count))
