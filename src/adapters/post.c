@@ -127,6 +127,7 @@ flight_free(struct post_flight *f)
 	}
 	list_wipe(&f->fields);
 	list_wipe(&f->connect_to);
+	list_wipe(&f->resolve);
 	buf_clear(&f->body);
 	*f->link = f->next;
 	if (f->next != NULL)

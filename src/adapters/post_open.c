@@ -244,6 +244,47 @@ post_bracketed(const char *host, char out[static URL_HOST_MAX + 2])
 	return (out);
 }
 
+/* Set ${option} to a list of the one ${text}, which the flight keeps in ${list}. */
+static CURLcode
+set_list(struct post_flight *f, CURLoption option, struct curl_slist **list, const char *text)
+{
+	CURLcode code = CURLE_OK;
+
+	if ((*list = curl_slist_append(NULL, text)) == NULL)
+		return (CURLE_OUT_OF_MEMORY);
+	POST_SET(f, code, option, *list);
+	return (code);
+}
+
+/*
+ * To the address that ${host} is pinned to: by what the name means, since libcurl takes connections
+ * to an address of CONNECT_TO for those of one host, and lets one that hangs there delay the first
+ * of another name.  Only a URL that holds an address needs it.
+ */
+static CURLcode
+set_pinned(struct post_flight *f, const char *host, uint16_t port)
+{
+	const struct egress_pin *pin = f->pin;
+	const unsigned int to = pin->address_port == 0 ? port : pin->address_port;
+	char text[2 * URL_HOST_MAX], ip[INET6_ADDRSTRLEN], name[URL_HOST_MAX + 2];
+	struct address literal;
+	CURLcode code;
+
+	if (inet_ntop(pin->address.family == 4 ? AF_INET : AF_INET6, pin->address.bytes, ip,
+		sizeof(ip)) == NULL)
+		return (CURLE_BAD_FUNCTION_ARGUMENT);
+	post_bracketed(ip, name);
+	if (address_parse(slice_of(host), &literal) == ERR_OK) {
+		snprintf(text, sizeof(text), "::%s:%u", name, to);
+		return (set_list(f, CURLOPT_CONNECT_TO, &f->connect_to, text));
+	}
+	snprintf(text, sizeof(text), "%s:%u:%s", host, to, name);
+	if ((code = set_list(f, CURLOPT_RESOLVE, &f->resolve, text)) != CURLE_OK)
+		return (code);
+	snprintf(text, sizeof(text), "::%s:%u", host, to);
+	return (set_list(f, CURLOPT_CONNECT_TO, &f->connect_to, text));
+}
+
 /*
  * Say where to connect, other than the URL does: to the address that the name is pinned to; else
  * to the same name with the dot that keeps resolvers from trying it below the domains of their
@@ -252,28 +293,16 @@ post_bracketed(const char *host, char out[static URL_HOST_MAX + 2])
 CURLcode
 post_set_target(struct post_flight *f, const char *host, uint16_t port)
 {
-	const struct egress_pin *pin = f->pin;
-	char text[2 * URL_HOST_MAX], ip[INET6_ADDRSTRLEN], name[URL_HOST_MAX + 2];
+	char text[2 * URL_HOST_MAX];
 	struct address literal;
-	CURLcode code = CURLE_OK;
 
-	if (pin != NULL) {
-		if (inet_ntop(pin->address.family == 4 ? AF_INET : AF_INET6, pin->address.bytes, ip,
-			sizeof(ip)) == NULL)
-			return (CURLE_BAD_FUNCTION_ARGUMENT);
-		snprintf(text, sizeof(text), "::%s:%u", post_bracketed(ip, name),
-		    pin->address_port == 0 ? port : pin->address_port);
-	} else if (f->is_mail || post_is_proxied(f) ||
-		   address_parse(slice_of(host), &literal) == ERR_OK) {
+	if (f->pin != NULL)
+		return (set_pinned(f, host, port));
+	if (f->is_mail || post_is_proxied(f) || address_parse(slice_of(host), &literal) == ERR_OK)
 		return (CURLE_OK);
-	} else {
-		snprintf(text, sizeof(text), "::%s.:%u", host, port);
-		f->trace.is_named = true;
-	}
-	if ((f->connect_to = curl_slist_append(NULL, text)) == NULL)
-		return (CURLE_OUT_OF_MEMORY);
-	POST_SET(f, code, CURLOPT_CONNECT_TO, f->connect_to);
-	return (code);
+	snprintf(text, sizeof(text), "::%s.:%u", host, port);
+	f->trace.is_named = true;
+	return (set_list(f, CURLOPT_CONNECT_TO, &f->connect_to, text));
 }
 
 CURLcode

@@ -84,7 +84,7 @@ struct post_flight {
 	bool is_reused; /* over a connection that was there already */
 	char peer[POST_PEER_SIZE];
 	const struct egress_pin *pin;
-	struct curl_slist *fields, *connect_to;
+	struct curl_slist *fields, *connect_to, *resolve;
 	char host[URL_HOST_MAX];
 	struct post_trace trace;
 	struct buf body;

@@ -362,6 +362,17 @@ def test_slow_ones_delay_nobody(post, sink):
     assert results[100]["outcome"] == "ok" and results[100]["total_ms"] < 3000
 
 
+def test_a_dead_one_at_the_same_address_delays_nobody(post, sink):
+    """Names that are pinned to one address, as behind one load balancer, do not wait for each other's connections."""
+    with servers.Plain(b"") as silent:
+        pins = " ".join("dead%d.example.com:443:127.0.0.1:%d" % (n, silent.port) for n in range(5))
+        jobs = [{"type": "webhook", "url": "https://dead%d.example.com/" % n, "body": ""} for n in range(5)]
+        jobs += [{"type": "webhook", "url": "https://sink.example.com/status/200", "body": ""}]
+        results = post(jobs, "egress_connect_to=%s sink.example.com:443:127.0.0.1:%d" % (pins, sink.port), parallel=True)
+    assert {r["outcome"] for r in results[:5]} == {"retry"}
+    assert results[5]["outcome"] == "ok" and results[5]["total_ms"] < 1000, results[5]
+
+
 def test_many_to_one_dead_host_end_in_time(post):
     """They wait for each other's connection, to multiplex; their time goes on."""
     for greeting in (b"", b"x"):
