@@ -26,8 +26,10 @@ BEGIN
 			RETURN QUERY SELECT v_id, 'not_finished';
 		ELSIF NOT v_one.is_active AND NOT v_one.is_test THEN
 			RETURN QUERY SELECT v_id, 'channel_inactive';
+		ELSIF sigsentry.queue_again(v_one.tenant_id, ARRAY[v_id]) = 0 THEN
+			-- Another call has put it there in this moment.
+			RETURN QUERY SELECT v_id, 'not_finished';
 		ELSE
-			PERFORM sigsentry.queue_again(v_one.tenant_id, ARRAY[v_id]);
 			RETURN QUERY SELECT v_id, 'ok';
 		END IF;
 	END LOOP;
