@@ -11,7 +11,8 @@
 -- p_courier    who made them, for the counters of /metrics; without it they count as those of couriers that are gone
 -- Returns how many were written.
 -- Tables: reads event, channel; writes queue, lane, attempt, delivery, tally_attempt, tally_delivery; those of
--- sigsentry.queue_hold, sigsentry.lane_hold, sigsentry.mail_count, sigsentry.channel_notice, sigsentry.channel_disable and sigsentry.queue_cancel.
+-- sigsentry.channel_hold, sigsentry.queue_hold, sigsentry.lane_hold, sigsentry.mail_count, sigsentry.channel_notice,
+-- sigsentry.channel_disable and sigsentry.queue_cancel.
 -- Role: sigsentry_courier.
 CREATE OR REPLACE FUNCTION courier.record(
 	p_tenants uuid[], p_ids uuid[], p_claims uuid[], p_outcomes text[], p_waits_ms bigint[], p_pauses_ms bigint[],
@@ -22,7 +23,6 @@ RETURNS integer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
-SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
 	v_count integer;
@@ -38,22 +38,9 @@ DECLARE
 BEGIN
 	-- Couriers lock channels before rows of the queue before lanes, each kind in the order of its keys; only a channel that may
 	-- have to be switched off is locked at all.
-	PERFORM 1
-	  FROM sigsentry.channel c
-	 WHERE (c.tenant_id, c.id) IN (
-		SELECT q.tenant_id, q.channel_id
-		  FROM unnest(p_tenants, p_ids, p_claims, p_outcomes) AS t (tenant_id, id, claim_id, outcome)
-		 CROSS JOIN LATERAL (SELECT o.tenant_id, o.channel_id
-		                       FROM sigsentry.queue o
-		                      WHERE o.tenant_id = t.tenant_id AND o.id = t.id AND o.claim_id IS NOT DISTINCT FROM t.claim_id
-		                      LIMIT 1) q
-		  LEFT JOIN sigsentry.lane l ON l.tenant_id = q.tenant_id AND l.channel_id = q.channel_id
-		 WHERE t.outcome = 'gone'
-		    OR (t.outcome IN ('retry', 'refused') AND p_disable_s > 0
-		        AND l.failing_since <= now() - make_interval(secs => p_disable_s)))
-	 ORDER BY c.tenant_id, c.id
-	   FOR NO KEY UPDATE;
-
+	IF p_outcomes && ARRAY['gone', 'retry', 'refused'] THEN
+		PERFORM sigsentry.channel_hold(p_tenants, p_ids, p_claims, p_outcomes, p_disable_s);
+	END IF;
 	v_ats := sigsentry.queue_hold(p_tenants, p_ids, p_claims);
 	WITH told AS MATERIALIZED (
 		SELECT t.*
@@ -100,14 +87,14 @@ BEGIN
 		       bool_or(b.outcome <> 'local' AND b.duration_ms >= 3000 AND NOT (b.outcome = 'ok' AND c.type = 'email')) AS is_slow,
 		       bool_or(b.outcome = 'ok') AS any_ok, bool_or(b.outcome IN ('retry', 'refused', 'gone')) AS any_failed
 		  FROM both_kinds b
-		  JOIN sigsentry.channel c ON c.tenant_id = b.tenant_id AND c.id = b.channel_id
+		 CROSS JOIN LATERAL (SELECT o.type FROM sigsentry.channel o WHERE o.tenant_id = b.tenant_id AND o.id = b.channel_id LIMIT 1) c
 		 GROUP BY 1, 2
 		 ORDER BY 1, 2
 	), counted AS (
 		INSERT INTO sigsentry.tally_attempt AS t (courier_id, type, outcome, attempts, last_at)
 		SELECT p_courier, c.type::text, b.outcome, count(*), now()
 		  FROM both_kinds b
-		  JOIN sigsentry.channel c ON c.tenant_id = b.tenant_id AND c.id = b.channel_id
+		 CROSS JOIN LATERAL (SELECT o.type FROM sigsentry.channel o WHERE o.tenant_id = b.tenant_id AND o.id = b.channel_id LIMIT 1) c
 		 GROUP BY 2, 3
 		 ORDER BY 2, 3
 		    ON CONFLICT ON CONSTRAINT tally_attempt_pkey DO UPDATE
