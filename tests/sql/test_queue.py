@@ -897,6 +897,19 @@ def test_what_no_delete_has_seen_goes_with_its_attempts(q):
     assert not rows_of(q, tenant) & {"sigsentry.queue", "sigsentry.attempt"}
 
 
+def test_a_channel_that_goes_while_its_first_delivery_wakes_up(live, session):
+    """The claim waits for the DELETE, which passes over what the claim has in hand: that is dropped."""
+    tenant, project, (channel, other) = live.home(2)
+    live.publish(project)
+    deleting, beside = Queue(session(autocommit=False)), Queue(session())
+    deleting.rows("DELETE FROM sigsentry.channel WHERE id = %s", channel)
+    waiting = Waiting(live, beside.conn, beside.claim)
+    deleting.rows("SELECT sigsentry.queue_drop(%s, %s, true)", tenant, channel)
+    deleting.conn.commit()
+    assert [r["channel_id"] for r in waiting.answer()] == [other]
+    assert live.value("SELECT count(*) FROM sigsentry.queue WHERE tenant_id = %s AND channel_id = %s", tenant, channel) == 0
+
+
 def test_outcomes_of_rows_that_were_waited_for(live, session):
     """What another session was just writing, and has written, is not passed over: no outcome is lost for it."""
     tenant, project, _ = live.home(20)
