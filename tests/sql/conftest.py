@@ -245,3 +245,25 @@ def home(db):
         digest, key = db.key(tenant, project)
 
     return Home
+
+
+@pytest.fixture
+def q(session, still):
+    """One transaction with an empty queue."""
+    from queueing import Queue  # which imports this
+
+    q = Queue(session(autocommit=False))
+    q.rows("DELETE FROM sigsentry.queue")
+    q.rows("UPDATE sigsentry.lane SET due_at = 'infinity'")
+    return q
+
+
+@pytest.fixture
+def live(session, still):
+    """Committed at once; what is left in the queue of others goes first."""
+    from queueing import Queue
+
+    live = Queue(session())
+    live.rows("DELETE FROM sigsentry.queue")
+    yield live
+    live.rows("DELETE FROM sigsentry.queue")

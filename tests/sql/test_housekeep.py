@@ -192,7 +192,7 @@ def test_the_counts(work):
     housekeep(work)
     after = metrics(work)
     queue = ("sigsentry_deliveries_", "sigsentry_oldest_", "sigsentry_couriers_", "sigsentry_events_", "sigsentry_attempts_")
-    added = {name: after[name] - before[name] for name in after if not name[0].startswith(queue)}      # those: test_queue.py
+    added = {name: after[name] - before[name] for name in after if not name[0].startswith(queue)}      # those: test_counters.py
     assert added == {
         **{("sigsentry_channels", 'type="%s"' % kind): n + (kind == "slack") for n, kind in enumerate(KINDS)},
         ("sigsentry_api_keys", 'kind="secret"'): 1, ("sigsentry_api_keys", 'kind="pub"'): 1,

@@ -182,7 +182,7 @@ def test_the_api_role_can_do_its_work(db, api, home):
 
 
 def test_the_courier_role_can_do_its_work(db, session):
-    """Every function of schema courier; those that tests/sql/test_queue.py calls as the owner too."""
+    """Every function of schema courier; those that tests/sql/queueing.py calls as the owner too."""
     conn = session("sigsentry_courier")
     # the stack's own may be at it
     until(lambda: call(conn, "courier_housekeep", 1000) == {"done": True, "more": False})
