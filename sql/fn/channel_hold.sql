@@ -3,14 +3,13 @@
 -- Returns nothing.
 -- Tables: reads queue, lane; locks rows of channel.
 -- Role: none; courier.record calls it.
--- Planned anew each time, and the rows asked for one by one, as in sigsentry.queue_hold.
+-- One by one, as in sigsentry.queue_hold.
 CREATE OR REPLACE FUNCTION sigsentry.channel_hold(
 	p_tenants uuid[], p_ids uuid[], p_claims uuid[], p_outcomes text[], p_disable_s integer)
 RETURNS void
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
-SET plan_cache_mode = force_custom_plan
 AS $$
 BEGIN
 	PERFORM 1
@@ -20,7 +19,8 @@ BEGIN
 		  FROM unnest(p_tenants, p_ids, p_claims, p_outcomes) AS t (tenant_id, id, claim_id, outcome)
 		 CROSS JOIN LATERAL (SELECT o.tenant_id, o.channel_id
 		                       FROM sigsentry.queue o
-		                      WHERE o.tenant_id = t.tenant_id AND o.id = t.id AND o.claim_id IS NOT DISTINCT FROM t.claim_id
+		                      WHERE (o.tenant_id, o.id) >= (t.tenant_id, t.id) AND (o.tenant_id, o.id) <= (t.tenant_id, t.id)
+		                        AND o.claim_id IS NOT DISTINCT FROM t.claim_id
 		                      LIMIT 1) q
 		  LEFT JOIN LATERAL (SELECT o.failing_since FROM sigsentry.lane o
 		                      WHERE o.tenant_id = q.tenant_id AND o.channel_id = q.channel_id LIMIT 1) l ON true
