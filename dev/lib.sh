@@ -208,7 +208,8 @@ pg_place() {
 pg_ident_lines() {
 	local user role
 
-	for user in $(printf '%s\n' root postgres "$(id -un)" | sort -u); do
+	# and, where the packages are installed, the users of the roles' names, whom root takes on
+	for user in $(printf '%s\n' root postgres sigsentry_owner "$(id -un)" | sort -u); do
 		for role in postgres sigsentry_owner sigsentry_api sigsentry_courier; do
 			printf 'stack %s %s\n' "$user" "$role"
 		done

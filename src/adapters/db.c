@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "adapters/db_inner.h"
+#include "adapters/db_peer.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -416,26 +417,47 @@ connect_host(struct db *db, size_t i, int64_t deadline_ms)
 	return (e);
 }
 
-/* Open the connection, to the first host that lets us in and can be written to. */
+/* Ask host after host for the first that lets us in and can be written to. */
 static enum err
-connect_now(struct db *db, int64_t deadline_ms)
+connect_any(struct db *db, size_t *host, int64_t deadline_ms)
 {
-	enum err e = ERR_OK;
-	size_t i = 0;
+	enum err e;
 
-	db_disconnect(db);
-	db->error[0] = '\0';
+	*host = 0;
 	if (db->nhosts == 0 && (e = find_hosts(db)) != ERR_OK)
 		return (e);
 	do {
-		e = connect_host(db, i, host_deadline(db, i, deadline_ms));
-	} while (e != ERR_OK && ++i < db->nhosts);
+		e = connect_host(db, *host, host_deadline(db, *host, deadline_ms));
+	} while (e != ERR_OK && ++*host < db->nhosts);
+	return (e);
+}
+
+/* Open the connection, as the local user that peer authentication wants, where that is asked for.
+ */
+static enum err
+connect_now(struct db *db, int64_t deadline_ms)
+{
+	struct db_peer peer = {.is_another = false};
+	enum err e = ERR_OK;
+	size_t host = 0;
+
+	db_disconnect(db);
+	db->error[0] = '\0';
+	if (db->options.as_local_user)
+		e = db_peer_begin(&peer, db->options.conninfo, db->options.user);
+	if (e == ERR_OK)
+		e = connect_any(db, &host, deadline_ms);
+	if (db_peer_end(&peer) != ERR_OK) {
+		db_disconnect(db);
+		remember(db, "cannot become root again");
+		e = ERR_DENIED;
+	}
 	if (db->quiet)
 		return (e);
 	if (e != ERR_OK)
 		log_error("db.connect", LOG_STR("error", err_word(e)), LOG_STR("why", db->error));
-	else if (i > 0)
-		log_warn("db.host", LOG_INT("host", (int64_t)i + 1), LOG_STR("why", db->error));
+	else if (host > 0)
+		log_warn("db.host", LOG_INT("host", (int64_t)host + 1), LOG_STR("why", db->error));
 	return (e);
 }
 

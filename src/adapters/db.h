@@ -40,6 +40,7 @@ struct db_options {
 	const char *application; /* application_name */
 	int64_t lock_timeout_ms; /* of the session; 0: none */
 	bool once;               /* never call again what may have been done (db_is_in_doubt()) */
+	bool as_local_user;      /* connect as db_peer_begin() says */
 };
 
 /**

@@ -31,10 +31,11 @@ static const struct command commands[] = {
 	    "makes what is missing (roles sigsentry_owner, sigsentry_api, sigsentry_courier and\n"
 	    "sigsentry_producer, without passwords; the database), brings the schema up to this version and makes a\n"
 	    "keyring where there is none. Prints a line for each thing that it did or found.\n"
-	    "As root it takes on the local user of the same name as ROLE while it connects, so\n"
-	    "that peer authentication lets it in.\n",
-	    "setup --dry-run",
-	    {{OPTION_ADMIN_USER, NEED_NOT}, {OPTION_DRY_RUN, NEED_NOT}},
+	    "As root it takes on the local user of the same name as ROLE while it connects to a\n"
+	    "local server, so that peer authentication lets it in, and then sigsentry_owner's.\n"
+	    "Where systemd runs, it starts the programs that are installed, or says how to.\n",
+	    "setup --start",
+	    {{OPTION_ADMIN_USER, NEED_NOT}, {OPTION_DRY_RUN, NEED_NOT}, {OPTION_START, NEED_NOT}},
 	    .run = setup_run},
 	{"migrate", "bring the schema up to this version, or show what it has",
 	    "Applies the schema files that the database lacks, each in a transaction of its own,\n"

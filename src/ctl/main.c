@@ -138,7 +138,8 @@ static enum err
 run(struct ctl *ctl)
 {
 	/* A change has no id of its own by which a second call could know the first. */
-	struct db_options o = {.user = CTL_ROLE, .application = "sigsentryctl", .once = true};
+	struct db_options o = {
+	    .user = CTL_ROLE, .application = "sigsentryctl", .once = true, .as_local_user = true};
 	enum err e;
 
 	if ((ctl->actor = actor(ctl->arena)) == NULL)

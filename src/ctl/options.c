@@ -249,6 +249,7 @@ const struct option_row option_rows[OPTION__MAX] = {
 	[OPTION_NAGIOS]     = {"nagios",    0,   false, NULL,        "one line with performance data; exit status 0 OK, 1 WARNING, 2 CRITICAL", NULL, NULL, 0},
 	[OPTION_ADMIN_USER] = {"admin-user", 0,  false, "ROLE",      "database role that may create roles and databases; postgres without it", convert_name, NULL, 0},
 	[OPTION_DRY_RUN]    = {"dry-run",   0,   false, NULL,        "change nothing; say what would be done", NULL, NULL, 0},
+	[OPTION_START]      = {"start",     0,   false, NULL,        "then start what is installed here, by systemd", NULL, NULL, 0},
 	[OPTION_YES]        = {"yes",       0,   false, NULL,        "yes, delete it: there is no way back", NULL, NULL, 0},
 };
 /* clang-format on */

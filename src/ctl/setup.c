@@ -4,7 +4,6 @@
  */
 #include "ctl/setup.h"
 
-#include <pwd.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include "ctl/keyring_cmd.h"
 #include "ctl/migrate.h"
 #include "ctl/options.h"
+#include "ctl/units.h"
 #include "domain/keyring.h"
 #include "sql_queries.h"
 
@@ -135,29 +135,6 @@ make_server_side(struct setup *s)
 	return (e);
 }
 
-/*
- * Peer authentication looks at the connecting process's user: where root runs this, and there is a
- * local user of the role's name, be that user while connecting.
- */
-static enum err
-as_admin(struct setup *s, enum err (*step)(struct setup *))
-{
-	const struct passwd *pw = geteuid() == 0 ? getpwnam(s->admin_role) : NULL;
-	gid_t gid = getegid();
-	enum err e;
-
-	if (pw != NULL && (setegid(pw->pw_gid) != 0 || seteuid(pw->pw_uid) != 0)) {
-		buf_printf(s->ctl->why, "cannot become the user %s", s->admin_role);
-		return (ERR_DENIED);
-	}
-	e = step(s);
-	if (pw != NULL && (seteuid(0) != 0 || setegid(gid) != 0)) {
-		buf_printf(s->ctl->why, "cannot become root again");
-		return (ERR_DENIED);
-	}
-	return (e);
-}
-
 static void
 tell_step(void *ctx, const struct migrate_step *step)
 {
@@ -183,9 +160,9 @@ make_schema(struct setup *s)
 		tell(s, "schema", version, "would be made");
 	migrate_state_clear(&state);
 	if (e != ERR_OK && !db_is_open(s->ctl->db))
-		buf_printf(s->ctl->why, " (pg_hba.conf must let this user in as " CTL_ROLE
-					", with peer authentication by a line "
-					"of pg_ident.conf)");
+		buf_printf(s->ctl->why,
+		    " (pg_hba.conf must let it in; over a local socket root "
+		    "connects as the local user " CTL_ROLE ", where there is one)");
 	if (e != ERR_OK || s->dry_run)
 		return (e);
 	return (migrate_up(s->ctl, tell_step, s));
@@ -217,6 +194,30 @@ make_keyring(struct setup *s)
 	return (ERR_OK);
 }
 
+/* Start what is installed, or say how to, where systemd is there to do it. */
+static enum err
+start_units(struct setup *s)
+{
+	const bool want = options_has(s->ctl->options, OPTION_START);
+	enum err e = ERR_OK;
+
+	if (!units_are_here() && want) {
+		buf_printf(s->ctl->why, "--start: systemd does not run this machine, or has no "
+					"unit " UNITS_TARGET "; all else is done");
+		return (ERR_DENIED);
+	}
+	if (!units_are_here())
+		return (ERR_OK);
+	if (want && !s->dry_run)
+		e = units_start(s->ctl);
+	if (e == ERR_OK)
+		tell(s, "units", slice_of(UNITS_TARGET),
+		    !want        ? "to start what is installed: systemctl start " UNITS_TARGET
+		    : s->dry_run ? "would be started"
+				 : "started");
+	return (e);
+}
+
 enum err
 setup_run(const struct ctl *ctl)
 {
@@ -227,7 +228,8 @@ setup_run(const struct ctl *ctl)
 	const struct db_options o = {.conninfo = ctl->settings->database,
 	    .user = s.admin_role,
 	    .dbname = ADMIN_DATABASE,
-	    .application = "sigsentryctl"};
+	    .application = "sigsentryctl",
+	    .as_local_user = true};
 	enum err e;
 
 	if ((s.admin = db_new(&o)) == NULL)
@@ -235,12 +237,14 @@ setup_run(const struct ctl *ctl)
 	db_quiet(s.admin);
 	if (ctl->json)
 		buf_addc(ctl->out, '[');
-	e = as_admin(&s, make_server_side);
+	e = make_server_side(&s);
 	db_free(s.admin);
 	if (e == ERR_OK)
 		e = make_schema(&s);
 	if (e == ERR_OK)
 		e = make_keyring(&s);
+	if (e == ERR_OK)
+		e = start_units(&s);
 	if (ctl->json)
 		buf_printf(ctl->out, "]\n");
 	return (e);

@@ -728,7 +728,7 @@ def test_setup(own, tmp_path):
     assert (owner, encoding) == ("sigsentry_owner", "UTF8")
 
     before = (tmp_path / "private").read_bytes()
-    again = ctl("setup", *own.admin, *own.options)
+    again = [s for s in ctl("setup", *own.admin, *own.options) if s["kind"] != "units"]  # those of an installed package
     assert {s["kind"] for s in again} == {"role", "database", "schema", "keyring"}
     assert {s["state"] for s in again} == {"found"}
     assert (tmp_path / "private").read_bytes() == before
@@ -745,6 +745,37 @@ def test_setup_mends_a_half_made_keyring(done, tmp_path):
 def test_setup_as_nobody(own):
     done = run("setup", "--admin-user", "no_such_role_" + secrets.token_hex(4), *own.options)
     assert done.returncode == 1 and "--admin-user" in one_line(done)
+
+
+@pytest.mark.skipif(os.path.exists("/run/systemd/system"), reason="it would start what is installed on this machine")
+def test_setup_start_without_systemd(own, tmp_path):
+    done = run("setup", "--start", *own.admin, *own.options)
+    assert done.returncode == 1 and "systemd does not run this machine" in one_line(done)
+    assert (tmp_path / "private").exists(), "all else is done"
+
+
+def with_local_owner(tmp_path, uid, *words):
+    """sigsentryctl on a machine that has a local user sigsentry_owner of this number."""
+    passwd = tmp_path / "passwd"
+    lines = [line for line in pathlib.Path("/etc/passwd").read_text().splitlines() if not line.startswith("sigsentry_owner:")]
+    passwd.write_text("\n".join(lines + ["sigsentry_owner:x:%d:65534::/:/usr/sbin/nologin" % uid]) + "\n")
+    return subprocess.run(["unshare", "--mount", "--propagation", "private", "sh", "-c",
+                           'mount --bind "$0" /etc/passwd && exec "$@"', passwd, *CTL, *words],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
+
+
+@pytest.mark.skipif(os.getuid() != 0 or subprocess.run(["unshare", "--mount", "true"], stderr=subprocess.DEVNULL).returncode != 0,
+                    reason="takes root, and a mount namespace")
+def test_root_is_the_local_user_of_the_role_while_it_connects(tmp_path):
+    done = with_local_owner(tmp_path, pwd.getpwnam("postgres").pw_uid, "plan", "list")
+    assert (done.returncode, done.stderr) == (0, "")
+    done = with_local_owner(tmp_path, 65534, "plan", "list")
+    assert done.returncode == 1 and "Peer authentication failed" in one_line(done), "the stack lets nobody in"
+    # to a server that is not on this machine root goes as root, with root's own password and certificate files
+    parts = psycopg2.extensions.parse_dsn(env("SIGSENTRY_DSN"))
+    elsewhere = "dbname=%s host=%s,192.0.2.1" % (parts["dbname"], parts["host"])
+    done = with_local_owner(tmp_path, 65534, "plan", "list", "-o", "database=" + elsewhere)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_migrate_twice(done):
