@@ -455,7 +455,7 @@ nginx_configure() {
 	mkdir -p "$NGINX_DIR/snippets" "$NGINX_DIR/tmp" "$SINK_DIR"
 	for file in nginx/sigsentry-*.conf; do
 		case $file in
-		*-http.conf | *-site.conf) nginx_adapt "$file" >"$NGINX_DIR/${file##*/}" ;;
+		*-site.conf) nginx_adapt "$file" >"$NGINX_DIR/${file##*/}" ;;
 		*) nginx_adapt "$file" >"$NGINX_DIR/snippets/${file##*/}" ;;
 		esac
 	done
@@ -506,7 +506,6 @@ nginx_main_file() {
 		    set_real_ip_from 127.0.0.1;
 		    real_ip_header   proxy_protocol;
 
-		    include sigsentry-http.conf;
 		    include sigsentry-site.conf;
 		    include sink.conf;
 		}
