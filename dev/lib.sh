@@ -545,6 +545,14 @@ sink_file() {
 	END
 }
 
+# is_signed SECRET FILE ID TIMESTAMP SIGNATURES: is one of them the secret's, over "id.timestamp.body"?
+is_signed() {
+	local mac
+
+	mac=$({ printf '%s.%s.' "$3" "$4" && cat "$2"; } | openssl dgst -sha256 -hmac "$1" -binary | base64)
+	[[ " $5 " == *" v1,$mac "* ]]
+}
+
 # With the environment and the limit that nginx/ ships for systemd.
 nginx_run() (
 	ulimit -c 0
