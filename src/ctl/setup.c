@@ -71,6 +71,26 @@ ask(struct setup *s, const struct db_query *q, const struct db_param *params, si
 	return (ctl_db_fault(s->ctl, s->admin, e == ERR_OK ? ERR_INTERNAL : e));
 }
 
+/* Only who may act as a role may give it a database: a superuser, or who is let in here.  Those who
+ * may create roles may do that. */
+static enum err
+lend_owner(struct setup *s)
+{
+	const struct db_param param = db_param_text(slice_of(CTL_ROLE));
+	struct db_rows *rows = NULL;
+	enum err e;
+
+	if ((e = ask(s, &Q_OWNER_SQL, &param, 1, &rows)) == ERR_OK && db_text(rows, 0, 0).len > 0 &&
+	    (e = db_script(
+		 s->admin, db_text(rows, 0, 0).ptr, ctl_deadline(CTL_DEADLINE_MS), NULL)) != ERR_OK)
+		buf_printf(s->ctl->why,
+		    "%s cannot be made a member of " CTL_ROLE ", as it must be to give it a "
+		    "database: %s",
+		    s->admin_role, db_last_error(s->admin));
+	db_rows_free(rows);
+	return (e);
+}
+
 /* Make ${name} with the statement that ${make} writes, unless ${there} finds it. */
 static enum err
 ensure(struct setup *s, const char *kind, struct slice name, const struct db_query *there,
@@ -94,6 +114,8 @@ ensure(struct setup *s, const char *kind, struct slice name, const struct db_que
 	}
 	db_rows_free(rows);
 	rows = NULL;
+	if (make == &Q_DATABASE_SQL && (e = lend_owner(s)) != ERR_OK)
+		goto out;
 	if ((e = ask(s, make, params, make == &Q_ROLE_SQL ? 1 : 2, &rows)) != ERR_OK)
 		goto out;
 	/* The server wrote this statement, with the name quoted; a value's text ends with a NUL. */
