@@ -8,6 +8,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 void
 notify(const char *state)
 {
@@ -26,4 +28,36 @@ notify(const char *state)
 	(void)sendto(s, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&to,
 	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
 	close(s);
+}
+
+void
+notify_watchdog_init(struct notify_watchdog *w)
+{
+	const char *usec = getenv("WATCHDOG_USEC"), *who = getenv("WATCHDOG_PID");
+	uint64_t n = 0, pid = 0;
+
+	*w = (struct notify_watchdog){0, 0};
+	if (usec == NULL || text_u64(slice_of(usec), INT64_MAX, &n) != ERR_OK)
+		return;
+	if (who != NULL &&
+	    (text_u64(slice_of(who), INT32_MAX, &pid) != ERR_OK || (pid_t)pid != getpid()))
+		return; /* meant for the process that started us */
+	w->every_ms = (int64_t)(n / 2000);
+}
+
+void
+notify_watchdog_feed(struct notify_watchdog *w, int64_t now_ms)
+{
+	if (w->every_ms == 0 || now_ms < w->due_ms)
+		return;
+	w->due_ms = now_ms + w->every_ms;
+	notify("WATCHDOG=1");
+}
+
+int64_t
+notify_watchdog_wait_ms(const struct notify_watchdog *w, int64_t now_ms)
+{
+	if (w->every_ms == 0)
+		return (-1);
+	return (w->due_ms > now_ms ? w->due_ms - now_ms : 0);
 }

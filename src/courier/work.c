@@ -43,6 +43,7 @@ struct work {
 	struct courier c;
 	const struct cmdline *source;
 	int signal_fd;
+	struct notify_watchdog watchdog;
 };
 
 /* Curl's wishes
@@ -354,6 +355,7 @@ turn(struct work *w)
 	struct courier *c = &w->c;
 	int64_t now = clock_mono_ms(&c->clock);
 
+	notify_watchdog_feed(&w->watchdog, now);
 	turn_gears(c, now);
 	if (c->is_stopping && now >= c->drain_at_ms && c->nflights > 0)
 		beat_hand_back(c);
@@ -368,7 +370,8 @@ turn(struct work *w)
 	if (c->is_reloading && outbox_is_empty(c) && db_loop_is_idle(c->db))
 		reload(w);
 	watch_db(c);
-	loop_wait(c->loop, how_long(c, clock_mono_ms(&c->clock)));
+	now = clock_mono_ms(&c->clock);
+	loop_wait(c->loop, sooner(how_long(c, now), notify_watchdog_wait_ms(&w->watchdog, now)));
 }
 
 /* May it go?  What cannot be written down is left to its leases after a while. */
@@ -394,6 +397,7 @@ begin(struct work *w, struct buf *why)
 		return (ERR_NOMEM);
 	}
 	c->clock = clock_system();
+	notify_watchdog_init(&w->watchdog);
 	c->db_fd = -1;
 	if ((c->loop = loop_new()) == NULL || (c->outbox = outbox_new()) == NULL ||
 	    open_signals(w) != ERR_OK) {
