@@ -26,6 +26,11 @@ cmdline_read(int argc, char **argv, const char *program, const char *usage, cons
 			out->config = optarg;
 		} else if (opt == 'o' && out->noverrides < CMDLINE_OVERRIDES_MAX) {
 			out->overrides[out->noverrides++] = optarg;
+		} else if (opt == 'o') {
+			fprintf(stderr,
+			    "%s: more than %d times -o: put settings into the config file\n",
+			    program, CMDLINE_OVERRIDES_MAX);
+			exit(2);
 		} else if (opt == 'h') {
 			fputs(usage, stdout);
 			exit(0);

@@ -18,6 +18,7 @@ import stack
 from stack import end_process, wait_for
 from world import PROGRAM, READY, Courier
 
+
 @pytest.fixture
 def courier(tmp_path):
     """courier(words...) starts one; it is ended with the test."""
@@ -32,6 +33,15 @@ def courier(tmp_path):
         end_process(c.process)
         # a sanitizer would have said so
         assert not c.lines("Sanitizer|runtime error:")
+
+
+@pytest.mark.parametrize("program", ["sigsentry-courier", "sigsentry-api"])
+@pytest.mark.parametrize("words,says", [
+    (["more"], '"more" is not an option'), (["-o", "poll_ms=20"] * 65, "more than 64 times -o"), (["-z"], "usage:")])
+def test_a_command_line_that_is_not_understood(program, words, says):
+    """Exit status 2, and what was wrong."""
+    done = subprocess.run([PROGRAM.with_name(program), *words], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 2 and says in done.stderr, done.stderr
 
 
 def leave_traces(place):
