@@ -432,8 +432,7 @@ connect_any(struct db *db, size_t *host, int64_t deadline_ms)
 	return (e);
 }
 
-/* Open the connection, as the local user that peer authentication wants, where that is asked for.
- */
+/* Open the connection, where that is asked for as the local user whom peer authentication wants. */
 static enum err
 connect_now(struct db *db, int64_t deadline_ms)
 {

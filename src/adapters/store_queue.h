@@ -107,19 +107,19 @@ struct store_beat {
 enum err store_beat_ask(
     struct db_loop *d, const struct store_beat *beat, db_loop_done *done, void *ctx) MUST_CHECK;
 
-/** A delivery that is given up half way; the texts are borrowed. */
-struct store_back {
-	const struct store_claimed *delivery;
-	const char *progress; /* as store_outcome's */
-	int64_t nmails;       /* as store_outcome's */
-};
-
 /**
  * store_leave_ask(d, courier, done, ctx):
  * Say that the courier ends.
  */
 enum err store_leave_ask(
     struct db_loop *d, const struct uuid *courier, db_loop_done *done, void *ctx) MUST_CHECK;
+
+/** A delivery that is given up half way; the texts are borrowed. */
+struct store_back {
+	const struct store_claimed *delivery;
+	const char *progress; /* as store_outcome's */
+	int64_t nmails;       /* as store_outcome's */
+};
 
 /**
  * store_hand_back_ask(d, backs, nbacks, done, ctx):
