@@ -54,6 +54,9 @@ struct db {
 	int64_t connect_timeout_ms; /* of each host; 0: the connection string sets none */
 	const char *prepared[PREPARED_MAX];
 	size_t nprepared;
+	bool schema_fits; /* asked on this connection: it is new enough */
+	bool schema_is_old;
+	bool function_is_missing, is_locked_out; /* why the last statement failed */
 	bool quiet;
 	bool in_doubt; /* what was sent may have been done, or not; the standby may not have it */
 	char error[ERROR_MAX];
@@ -64,30 +67,31 @@ struct sqlstate_row {
 	const char *prefix;
 	enum err e;
 	bool reconnect;   /* the session is gone or useless: connect anew and call once more */
-	const char *hint; /* for the log: what to do, where that is known; may be left out */
+	const char *hint; /* for the log: a function is missing, and what to do; else NULL */
+	bool is_lock;
 };
 
 static const struct sqlstate_row sqlstates[] = {
-    {"57P01", ERR_DOWN, true, NULL}, /* admin_shutdown */
-    {"57P02", ERR_DOWN, true, NULL}, /* crash_shutdown */
-    {"57P03", ERR_DOWN, true, NULL}, /* cannot_connect_now */
-    {"08", ERR_DOWN, true, NULL},    /* connection exceptions */
-    {"25006", ERR_DOWN, true, NULL}, /* read_only_sql_transaction: the primary moved */
-    {"26000", ERR_DOWN, true,
-	NULL}, /* a prepared statement is gone: a pooler gave us another session */
-    {"23503", ERR_DOWN, true,
-	NULL}, /* foreign_key_violation: deleted meanwhile; the next call sees it */
-    {"57014", ERR_DOWN, false, NULL}, /* query_canceled */
-    {"55P03", ERR_DOWN, false, NULL}, /* lock_not_available: lock_timeout */
-    {"40P01", ERR_DOWN, false, NULL}, /* deadlock_detected */
-    {"40001", ERR_DOWN, false, NULL}, /* serialization_failure */
-    {"42883", ERR_DOWN, false, "the schema is missing or too old: run sigsentryctl migrate"},
-    {"3F000", ERR_DOWN, false, "the schema is missing or too old: run sigsentryctl migrate"},
-    {"22", ERR_INVALID, false, NULL},   /* data exceptions: a value that does not fit */
-    {"53", ERR_DOWN, false, NULL},      /* insufficient resources */
-    {"23505", ERR_EXISTS, false, NULL}, /* unique_violation */
-    {"42501", ERR_DENIED, false, NULL}, /* insufficient_privilege */
-    {"", ERR_INTERNAL, false, NULL},    /* all else is a bug, or a schema that does not fit */
+    {"57P01", ERR_DOWN, true, NULL, false}, /* admin_shutdown */
+    {"57P02", ERR_DOWN, true, NULL, false}, /* crash_shutdown */
+    {"57P03", ERR_DOWN, true, NULL, false}, /* cannot_connect_now */
+    {"08", ERR_DOWN, true, NULL, false},    /* connection exceptions */
+    {"25006", ERR_DOWN, true, NULL, false}, /* read_only_sql_transaction: the primary moved */
+    {"26000", ERR_DOWN, true, NULL,
+	false}, /* a prepared statement is gone: a pooler gave us another session */
+    {"23503", ERR_DOWN, true, NULL,
+	false}, /* foreign_key_violation: deleted meanwhile; the next call sees it */
+    {"57014", ERR_DOWN, false, NULL, false}, /* query_canceled */
+    {"55P03", ERR_DOWN, false, NULL, true},  /* lock_not_available: lock_timeout */
+    {"40P01", ERR_DOWN, false, NULL, true},  /* deadlock_detected */
+    {"40001", ERR_DOWN, false, NULL, false}, /* serialization_failure */
+    {"42883", ERR_DOWN, false, "the schema is missing or too old: run sigsentryctl migrate", false},
+    {"3F000", ERR_DOWN, false, "the schema is missing or too old: run sigsentryctl migrate", false},
+    {"22", ERR_INVALID, false, NULL, false},   /* data exceptions: a value that does not fit */
+    {"53", ERR_DOWN, false, NULL, false},      /* insufficient resources */
+    {"23505", ERR_EXISTS, false, NULL, false}, /* unique_violation */
+    {"42501", ERR_DENIED, false, NULL, false}, /* insufficient_privilege */
+    {"", ERR_INTERNAL, false, NULL, false}, /* all else is a bug, or a schema that does not fit */
 };
 
 int64_t
@@ -139,6 +143,7 @@ db_disconnect(struct db *db)
 	PQfinish(db->conn);
 	db->conn = NULL;
 	db->nprepared = 0;
+	db->schema_fits = false;
 }
 
 void
@@ -167,6 +172,18 @@ bool
 db_is_in_doubt(const struct db *db)
 {
 	return (db->in_doubt);
+}
+
+bool
+db_is_locked_out(const struct db *db)
+{
+	return (db->is_locked_out);
+}
+
+bool
+db_schema_is_old(const struct db *db)
+{
+	return (db->schema_is_old);
 }
 
 const char *
@@ -586,6 +603,7 @@ db_judge(struct db *db, const char *what, enum err e, const PGresult *res, bool 
 	const char *hint = NULL;
 
 	*again = false;
+	db->function_is_missing = db->is_locked_out = false;
 	if (e == ERR_OK && PQresultStatus(res) != PGRES_FATAL_ERROR &&
 	    PQresultStatus(res) != PGRES_BAD_RESPONSE) {
 		if (!db->in_doubt)
@@ -599,6 +617,8 @@ db_judge(struct db *db, const char *what, enum err e, const PGresult *res, bool 
 		e = row->e;
 		*again = row->reconnect;
 		hint = row->hint;
+		db->function_is_missing = hint != NULL;
+		db->is_locked_out = row->is_lock;
 	}
 	tell(db, what, res, e, hint);
 	return (e);
@@ -691,16 +711,76 @@ db_send_call(
 		    : ERR_DOWN);
 }
 
+const struct db_query *
+db_schema_query(const struct db *db)
+{
+	return (db->schema_fits ? NULL : db->options.schema_query);
+}
+
+enum err
+db_schema_judge(struct db *db, enum err e, const struct db_rows *rows)
+{
+	/* who tells a courier came with the second release: its absence is an answer too */
+	const int64_t version = e == ERR_OK && db_nrows(rows) > 0 ? db_int(rows, 0, 0, 0) : -1;
+	char text[ERROR_MAX];
+
+	if (e != ERR_OK && !db->function_is_missing)
+		return (e);
+	db->schema_fits = version >= db->options.schema_min;
+	db->schema_is_old = !db->schema_fits;
+	if (db->schema_fits)
+		return (ERR_OK);
+	if (version < 0)
+		snprintf(text, sizeof(text),
+		    "the schema is missing or older than version %lld, which this program needs",
+		    (long long)db->options.schema_min);
+	else
+		snprintf(text, sizeof(text),
+		    "the schema is at version %lld, and this program needs %lld",
+		    (long long)version, (long long)db->options.schema_min);
+	remember(db, text);
+	if (!db->quiet)
+		log_error("db.schema", LOG_STR("why", text),
+		    LOG_STR("hint", "run sigsentryctl migrate; this program waits for it"));
+	return (ERR_DOWN);
+}
+
+/* Ask for the schema's version, and hold it against what this program needs. */
+static enum err
+check_schema(struct db *db, const struct db_query *query, int64_t deadline_ms, bool *again)
+{
+	PGresult *res = NULL;
+	enum err e = prepare(db, query, deadline_ms, again);
+
+	if (e == ERR_OK) {
+		*again = true;
+		e = db_send_call(db, query, NULL, 0);
+		if (e == ERR_OK)
+			e = finish(db, query->name, deadline_ms, &res, again);
+		else
+			db_disconnect(db);
+	}
+	e = db_schema_judge(db, e, (const struct db_rows *)res);
+	PQclear(res);
+	db->in_doubt = false;
+	return (e);
+}
+
 /* One try at the call. */
 static enum err
 call_once(struct db *db, const struct db_query *query, const struct db_param *params,
     size_t nparams, int64_t deadline_ms, PGresult **out, bool *again)
 {
+	const struct db_query *schema;
 	enum err e;
 
 	*again = false;
 	db->in_doubt = false;
+	db->schema_is_old = false;
 	if (!db_is_open(db) && (e = connect_now(db, deadline_ms)) != ERR_OK)
+		return (e);
+	if ((schema = db_schema_query(db)) != NULL &&
+	    (e = check_schema(db, schema, deadline_ms, again)) != ERR_OK)
 		return (e);
 	e = prepare(db, query, deadline_ms, again);
 	db->in_doubt = false; /* nothing was called yet */

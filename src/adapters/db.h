@@ -41,6 +41,11 @@ struct db_options {
 	int64_t lock_timeout_ms; /* of the session; 0: none */
 	bool once;               /* never call again what may have been done (db_is_in_doubt()) */
 	bool as_local_user;      /* connect as db_peer_begin() says */
+	/* Asked first on every connection: which version the schema has.  While that is less than
+	 * ${schema_min}, or the answer an error, nothing else is called there, and it is asked
+	 * again.  NULL: whatever schema there is. */
+	const struct db_query *schema_query;
+	int64_t schema_min;
 };
 
 /**
@@ -59,11 +64,11 @@ void db_free(struct db *db);
  * success).  A connection that is lost on the way, and SQLSTATE 57P01–03, 08xxx, 25006, are
  * answered by connecting anew and calling ONCE more: so only call what may be called twice, or
  * set ${once} of the options.
- * ERR_DOWN: no connection, or the server is short of something (53xxx, 55P03, 57014, 40P01, 40001),
- * or the commit is in doubt (WARNING 01000 of synchronous replication).  ERR_TIMEOUT: the deadline.
- * ERR_EXISTS: a unique constraint (23505). ERR_DENIED: 42501.  ERR_INVALID: a parameter's value
- * does not fit (22xxx).  ERR_INTERNAL: any other SQL error. Logs the first word of a failure
- * (SQLSTATE, no parameter).
+ * ERR_DOWN: no connection, or the schema is too old (db_schema_is_old()), or the server is short of
+ * something (53xxx, 55P03, 57014, 40P01, 40001), or the commit is in doubt (WARNING 01000 of
+ * synchronous replication).  ERR_TIMEOUT: the deadline. ERR_EXISTS: a unique constraint (23505).
+ * ERR_DENIED: 42501.  ERR_INVALID: a parameter's value does not fit (22xxx).  ERR_INTERNAL: any
+ * other SQL error. Logs the first word of a failure (SQLSTATE, no parameter).
  */
 enum err db_call(struct db *db, const struct db_query *query, const struct db_param *params,
     size_t nparams, int64_t deadline_ms, struct db_rows **out) MUST_CHECK;
@@ -82,6 +87,20 @@ enum err db_script(struct db *db, const char *sql, int64_t deadline_ms, struct b
  */
 bool db_is_open(const struct db *db);
 const char *db_last_error(const struct db *db);
+
+/**
+ * db_schema_is_old(db):
+ * The last call was not made, since the schema is too old for this program; db_last_error() says
+ * how old.
+ */
+bool db_schema_is_old(const struct db *db);
+
+/**
+ * db_is_locked_out(db):
+ * The last call or script failed since others hold what it wanted (55P03, 40P01): a later one may
+ * succeed.
+ */
+bool db_is_locked_out(const struct db *db);
 
 /**
  * db_is_in_doubt(db):

@@ -43,6 +43,15 @@ enum err db_send_call(struct db *db, const struct db_query *query, const struct 
     size_t nparams) MUST_CHECK;
 
 /**
+ * db_schema_query(db), db_schema_judge(db, e, rows):
+ * What must be asked first on this connection; NULL: nothing, or it has been, and the schema is new
+ * enough.  What the answer says, ${rows} or the failure ${e}: ERR_OK, or ERR_DOWN where the schema
+ * is too old; logged with its cure.
+ */
+const struct db_query *db_schema_query(const struct db *db);
+enum err db_schema_judge(struct db *db, enum err e, const struct db_rows *rows) MUST_CHECK;
+
+/**
  * db_judge(db, what, e, res, again):
  * What the whole answer ${res} to ${what}, or the failure ${e} of getting it (then ${res} may be
  * NULL), means; logged where it is no success.  ${again}: the session is of no more use, and a

@@ -25,8 +25,8 @@ struct job {
 	struct db_param *params;
 	size_t nparams;
 	int64_t ends_ms;
-	bool is_again; /* it has been sent before */
-	db_loop_done *done;
+	bool is_again;      /* it has been sent before */
+	db_loop_done *done; /* NULL: the question for the schema's version */
 	void *ctx;
 };
 
@@ -185,10 +185,19 @@ end_first(struct db_loop *d, enum err e, const PGresult *rows)
 	job_free(j);
 }
 
+/* Is the first call the question for the schema's version, which nobody but this room waits for? */
+static bool
+is_asking_schema(const struct db_loop *d)
+{
+	return (d->first != NULL && d->first->done == NULL);
+}
+
 /* The connection is of no more use; the next one is tried after a pause. */
 static void
 lose(struct db_loop *d, int64_t now_ms)
 {
+	if (is_asking_schema(d))
+		job_free(job_pop(d));
 	PQclear(d->result);
 	d->result = NULL;
 	db_disconnect(d->db);
@@ -204,9 +213,13 @@ lose(struct db_loop *d, int64_t now_ms)
 static void
 lose_call(struct db_loop *d, enum err e, int64_t now_ms)
 {
-	struct job *j = d->first;
+	const bool is_ours = is_asking_schema(d);
+	struct job *j;
 
 	lose(d, now_ms);
+	if (is_ours)
+		return;
+	j = d->first;
 	if (j == NULL || !j->is_again) {
 		if (j != NULL)
 			j->is_again = true;
@@ -225,6 +238,39 @@ start_connect(struct db_loop *d, int64_t now_ms)
 	d->step = STEP_CONNECTING;
 	d->want = PGRES_POLLING_WRITING;
 	d->step_ends_ms = now_ms + CONNECT_MS;
+}
+
+/* The connection stands: put the question for the schema's version before all that waits. */
+static enum err
+ask_schema(struct db_loop *d, int64_t now_ms)
+{
+	const struct db_query *query = db_schema_query(d->db);
+	struct job *j;
+
+	if (query == NULL)
+		return (ERR_OK);
+	if ((j = calloc(1, sizeof(*j))) == NULL)
+		return (ERR_NOMEM);
+	j->query = query;
+	j->ends_ms = now_ms + CONNECT_MS;
+	j->next = d->first;
+	if (d->first == NULL)
+		d->last = &j->next;
+	d->first = j;
+	return (ERR_OK);
+}
+
+/* Its answer, or its failure: where the schema is too old, the next connection finds out whether it
+ * still is. */
+static void
+schema_answered(struct db_loop *d, enum err e, const PGresult *rows, int64_t now_ms)
+{
+	if (db_schema_judge(d->db, e, (const struct db_rows *)rows) != ERR_OK) {
+		lose(d, now_ms);
+		return;
+	}
+	job_free(job_pop(d));
+	d->pause_ms = 0;
 }
 
 /* Go on with the handshake.  True: there is more to do at once. */
@@ -252,7 +298,13 @@ connect_more(struct db_loop *d, int64_t now_ms)
 	(void)PQsetnonblocking(conn, 1);
 	log_info("db.open", LOG_STR("host", PQhost(conn)));
 	d->step = STEP_IDLE;
-	d->pause_ms = 0;
+	if (ask_schema(d, now_ms) != ERR_OK) {
+		lose(d, now_ms);
+		return (false);
+	}
+	/* else it begins anew only with the schema's answer, so that the pauses grow */
+	if (!is_asking_schema(d))
+		d->pause_ms = 0;
 	return (true);
 }
 
@@ -289,10 +341,12 @@ answered(struct db_loop *d, int64_t now_ms)
 	e = db_judge(d->db, d->first->query->name, ERR_OK, result, &is_lost);
 	if (is_lost)
 		lose_call(d, e, now_ms);
+	else if (e == ERR_OK && was == STEP_PREPARING)
+		db_note_prepared(d->db, d->first->query);
+	else if (is_asking_schema(d))
+		schema_answered(d, e, result, now_ms);
 	else if (e != ERR_OK)
 		end_first(d, e, NULL);
-	else if (was == STEP_PREPARING)
-		db_note_prepared(d->db, d->first->query);
 	else
 		end_first(d, ERR_OK, result);
 	PQclear(result);
@@ -330,13 +384,17 @@ collect_more(struct db_loop *d, int64_t now_ms)
 static void
 end_late(struct db_loop *d, int64_t now_ms)
 {
+	bool is_ours;
+
 	while (d->first != NULL && now_ms >= d->first->ends_ms) {
-		if (d->step == STEP_ASKING || d->step == STEP_PREPARING) {
+		is_ours = is_asking_schema(d);
+		if (d->step == STEP_ASKING || d->step == STEP_PREPARING)
 			log_warn("db.fail", LOG_STR("query", d->first->query->name),
 			    LOG_STR("error", "timeout"));
+		if (is_ours || d->step == STEP_ASKING || d->step == STEP_PREPARING)
 			lose(d, now_ms);
-		}
-		end_first(d, ERR_TIMEOUT, NULL);
+		if (!is_ours)
+			end_first(d, ERR_TIMEOUT, NULL);
 	}
 }
 

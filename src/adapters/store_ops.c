@@ -5,6 +5,12 @@
 
 #define HOUSEKEEP_MS 30000 /* a count of 1,000,000 channels takes a fraction of a second */
 
+const struct db_query *
+store_schema_query(enum store_who who)
+{
+	return (who == STORE_OF_API ? &Q_API_SCHEMA : &Q_COURIER_SCHEMA);
+}
+
 /* Is the bool in column ${col} of the one row true? */
 static bool
 is_true(const struct db_rows *rows, size_t col)

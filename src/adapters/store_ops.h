@@ -20,6 +20,13 @@ struct store_readiness {
 };
 
 /**
+ * store_schema_query(who):
+ * The question that db_options' schema_query is to be, by who may ask it.
+ */
+enum store_who { STORE_OF_API, STORE_OF_COURIER };
+const struct db_query *store_schema_query(enum store_who who);
+
+/**
  * store_ready(db, deadline_ms, arena, out):
  * Ask for all of that; the texts live as long as ${arena}.  Errors as db_call()'s, and ERR_NOMEM.
  */

@@ -29,6 +29,18 @@ unreachable(struct call *c)
 	return (text != NULL ? text : "The database cannot be reached.");
 }
 
+/* With which version it has, as far as that is known. */
+static const char *
+too_old(struct call *c)
+{
+	const char *text = arena_printf(c->arena,
+	    "The database waits for its upgrade: %s. Run `sigsentryctl migrate`.",
+	    db_last_error(c->api->db));
+
+	return (
+	    text != NULL ? text : "The database's schema is too old: run `sigsentryctl migrate`.");
+}
+
 /* A message, even where there is no memory for it. */
 static const char *
 said(const char *text)
@@ -78,7 +90,8 @@ ill(struct call *c, int64_t *version)
 		return (
 		    "The database did not answer in time. See its log, and `sigsentryctl check`.");
 	if (e != ERR_OK)
-		return (unreachable(c));
+		return (db_schema_is_old(c->api->db) ? too_old(c) : unreachable(c));
+	/* on a connection that has been asked long ago */
 	if ((*version = r.version) < SQL_SCHEMA_VERSION)
 		return (arena_printf(c->arena,
 		    "The database's schema is at version %lld, and this program needs %d: run "

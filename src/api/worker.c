@@ -10,10 +10,12 @@
 #include <unistd.h>
 
 #include "adapters/keyfile.h"
+#include "adapters/store_ops.h"
 #include "api/handle.h"
 #include "base/crypt.h"
 #include "base/log.h"
 #include "base/wipefree.h"
+#include "sql_version.h"
 
 struct worker {
 	struct api api;
@@ -50,7 +52,9 @@ worker_init(struct worker *w, const struct settings *s, int listen_fd)
 	const struct db_options db = {.conninfo = s->database,
 	    .user = "sigsentry_api",
 	    .application = "sigsentry-api",
-	    .lock_timeout_ms = s->lock_timeout_ms};
+	    .lock_timeout_ms = s->lock_timeout_ms,
+	    .schema_query = store_schema_query(STORE_OF_API),
+	    .schema_min = SQL_SCHEMA_VERSION};
 	enum err e;
 
 	w->listen_fd = listen_fd;

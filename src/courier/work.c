@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "adapters/keyfile.h"
+#include "adapters/store_ops.h"
 #include "base/crypt.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -25,6 +26,7 @@
 #include "courier/house.h"
 #include "courier/notice.h"
 #include "courier/outbox.h"
+#include "sql_version.h"
 
 #define LAST_WORDS_MS 5000 /* how long a courier that ends tries to write down what it knows */
 
@@ -195,7 +197,10 @@ static enum err
 make_fresh(struct work *w, struct fresh *f, struct buf *why)
 {
 	struct post_watcher watcher = {watch, wake, NULL};
-	struct db_options db = {.user = "sigsentry_courier", .application = "sigsentry-courier"};
+	struct db_options db = {.user = "sigsentry_courier",
+	    .application = "sigsentry-courier",
+	    .schema_query = store_schema_query(STORE_OF_COURIER),
+	    .schema_min = SQL_SCHEMA_VERSION};
 	enum err e;
 
 	memset(f, 0, sizeof(*f));

@@ -41,9 +41,12 @@ static const struct command commands[] = {
 	    "Applies the schema files that the database lacks, each in a transaction of its own,\n"
 	    "then lays the functions and grants anew. Does nothing that is done already; two at\n"
 	    "a time wait for each other. Refuses a schema that is newer than this program, and\n"
-	    "one whose applied files differ from its own.\n",
+	    "one whose applied files differ from its own. Where somebody holds a table it gives\n"
+	    "way, so that no request waits for it, and tries again for two minutes.\n"
+	    "With --automatic, as packages call it: does nothing where auto_migrate is no, and waits\n"
+	    "at most 10 s for a database that does not answer.\n",
 	    "migrate --status",
-	    {{OPTION_STATUS, NEED_NOT}},
+	    {{OPTION_STATUS, NEED_NOT}, {OPTION_AUTOMATIC, NEED_NOT}},
 	    .run = migrate_run},
 	{"check", "the doctor: what is ill, and its cure",
 	    "Looks at config, keyring, database, schema, roles, socket and courier. Exits with 1\n"

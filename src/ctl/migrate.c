@@ -6,12 +6,22 @@
  */
 #include "ctl/migrate.h"
 
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "ctl/options.h"
 #include "ctl/output.h"
 #include "sql_queries.h"
+
+/* How long it tries again where somebody holds a table, and the pause between two tries, in which
+ * those go on that have queued up behind (they wait for 500 ms at the most: migrate/lock.sql). */
+#define GIVE_WAY_MS       120000
+#define GIVE_WAY_PAUSE_MS 500
+
+/* --automatic: a database that does not answer holds no package manager up for longer. */
+#define AUTOMATIC_WAIT_S 10
 
 /* The columns of q/migration_list.sql. */
 enum { COL_VERSION, COL_NAME, COL_SHA256, COL_APPLIED_AT, COL_PROGRAM };
@@ -100,6 +110,23 @@ version_now(const struct ctl *ctl, int64_t *version)
 	return (e);
 }
 
+/* Run ${sql}, in one transaction.  Who could not have a table in time begins anew, after a
+ * pause. */
+static enum err
+run_script(const struct ctl *ctl, const char *sql, struct buf *why)
+{
+	const int64_t give_up = ctl_deadline(GIVE_WAY_MS);
+	enum err e;
+
+	for (;;) {
+		buf_reset(why);
+		e = db_script(ctl->db, sql, ctl_deadline(CTL_LONG_WAIT_MS), why);
+		if (e == ERR_OK || !db_is_locked_out(ctl->db) || ctl_deadline(0) >= give_up)
+			return (e);
+		(void)usleep(GIVE_WAY_PAUSE_MS * 1000);
+	}
+}
+
 /* Apply ${step}.  ERR_EXISTS: somebody else was faster. */
 static enum err
 apply(const struct ctl *ctl, const struct migrate_step *step)
@@ -108,7 +135,7 @@ apply(const struct ctl *ctl, const struct migrate_step *step)
 	enum err e;
 
 	buf_init(&why, 4096);
-	e = db_script(ctl->db, step->script, ctl_deadline(CTL_LONG_WAIT_MS), &why);
+	e = run_script(ctl, step->script, &why);
 	if (e != ERR_OK && e != ERR_EXISTS)
 		buf_printf(ctl->why,
 		    "schema file %03lld-%s.sql could not be applied and was undone: %s",
@@ -145,8 +172,7 @@ migrate_up(
 			return (e);
 	}
 	buf_init(&why, 4096);
-	if ((e = db_script(ctl->db, migrate_finish, ctl_deadline(CTL_LONG_WAIT_MS), &why)) !=
-	    ERR_OK)
+	if ((e = run_script(ctl, migrate_finish, &why)) != ERR_OK)
 		buf_printf(ctl->why,
 		    "functions and grants could not be laid and were left as they are: %s",
 		    buf_str(&why));
@@ -254,8 +280,64 @@ run_status(const struct ctl *ctl)
 	return (e == ERR_OK ? verdict : e);
 }
 
+/* Time is over.  By a signal, since libpq looks names up without a deadline. */
+static void
+on_alarm(int signo)
+{
+	static const char text[] = "sigsentryctl: the database did not answer in time\n";
+
+	(void)signo;
+	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+	_exit(1);
+}
+
+/* Does the database answer in time? */
+static enum err
+look_in_time(const struct ctl *ctl)
+{
+	struct sigaction act = {.sa_handler = on_alarm};
+	int64_t version;
+	enum err e;
+
+	sigaction(SIGALRM, &act, NULL);
+	(void)alarm(AUTOMATIC_WAIT_S);
+	e = version_now(ctl, &version);
+	(void)alarm(0);
+	return (e);
+}
+
+/* As an upgrade of packages calls it. */
+static enum err
+run_automatic(const struct ctl *ctl)
+{
+	enum err e;
+
+	if (ctl->settings->auto_migrate == SETTINGS_NO) {
+		if (ctl->json)
+			buf_printf(ctl->out, "{\"version\":null,\"applied\":[]}\n");
+		else
+			buf_printf(ctl->out,
+			    "auto_migrate is off in %s: the schema stays as it is; programs of "
+			    "this "
+			    "version wait until you have run `sigsentryctl migrate`\n",
+			    ctl->config_path);
+		return (ERR_OK);
+	}
+	if ((e = look_in_time(ctl)) == ERR_OK)
+		e = run_up(ctl);
+	return (e);
+}
+
 enum err
 migrate_run(const struct ctl *ctl)
 {
-	return (options_has(ctl->options, OPTION_STATUS) ? run_status(ctl) : run_up(ctl));
+	const bool status = options_has(ctl->options, OPTION_STATUS);
+
+	if (status && options_has(ctl->options, OPTION_AUTOMATIC)) {
+		buf_printf(ctl->why, "--status and --automatic do not go together");
+		return (ERR_INVALID);
+	}
+	if (options_has(ctl->options, OPTION_AUTOMATIC))
+		return (run_automatic(ctl));
+	return (status ? run_status(ctl) : run_up(ctl));
 }

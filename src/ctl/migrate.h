@@ -42,7 +42,7 @@ void migrate_state_clear(struct migrate_state *state);
 /**
  * migrate_up(ctl, on_step, ctx):
  * Bring the schema up to this program's version; ${on_step} is called after each file that was
- * applied.
+ * applied.  Where somebody holds a table, it gives way and tries again for two minutes.
  */
 enum err migrate_up(const struct ctl *ctl,
     void (*on_step)(void *ctx, const struct migrate_step *step), void *ctx) MUST_CHECK;

@@ -247,6 +247,7 @@ const struct option_row option_rows[OPTION__MAX] = {
 	[OPTION_UNTIL]      = {"until",     0,   false, "WHEN",      "nothing newer, as --since; now without it", convert_until, NULL, 0},
 	[OPTION_FILE]       = {"file",      0,   false, "FILE",      "file with the event, a JSON object as in the API; - is standard input", NULL, NULL, 0},
 	[OPTION_NAGIOS]     = {"nagios",    0,   false, NULL,        "one line with performance data; exit status 0 OK, 1 WARNING, 2 CRITICAL", NULL, NULL, 0},
+	[OPTION_AUTOMATIC]  = {"automatic", 0,   false, NULL,        "as packages call it: only where auto_migrate is yes, and without a long wait", NULL, NULL, 0},
 	[OPTION_ADMIN_USER] = {"admin-user", 0,  false, "ROLE",      "database role that may create roles and databases; postgres without it", convert_name, NULL, 0},
 	[OPTION_DRY_RUN]    = {"dry-run",   0,   false, NULL,        "change nothing; say what would be done", NULL, NULL, 0},
 	[OPTION_START]      = {"start",     0,   false, NULL,        "then start what is installed here, by systemd", NULL, NULL, 0},

@@ -128,6 +128,11 @@ check_socket(struct slice value, const char **why)
 #define RETRY_SCHEDULE "5 30 120 600 1800 3600 10800 21600 43200"
 #define CA_FILE        "/etc/ssl/certs/ca-certificates.crt"
 
+static const char *const yes_words[SETTINGS_YES__MAX] = {
+    [SETTINGS_NO] = "no",
+    [SETTINGS_YES] = "yes",
+};
+
 /* clang-format off */
 static const struct conf_key keys[] = {
 	TEXT("database",            database,            "dbname=sigsentry",                     check_set),
@@ -141,6 +146,7 @@ static const struct conf_key keys[] = {
 	INT ("ready_oldest_due_s",  ready_oldest_due_s,  "300",   0, 86400),
 	TEXT("keyring_public",      keyring_public,      "/etc/sigsentry/keyring.public",        check_set),
 	TEXT("keyring_private",     keyring_private,     "/etc/sigsentry/keyring.private",       check_set),
+	{"auto_migrate", CONF_WORD, AT(auto_migrate), "yes", 0, 0, yes_words, SETTINGS_YES__MAX, NULL},
 	{"log_level", CONF_WORD, AT(log_level), "info", 0, 0, log_level_words, LOG_LEVEL__MAX, NULL},
 	LIST("egress_allow",        egress_allow,                 "",    check_net),
 	LIST("egress_connect_to",   egress_connect_to,            "",    check_pin),

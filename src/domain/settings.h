@@ -15,6 +15,9 @@
 /* Where the programs look for their file when -c does not say. */
 #define SETTINGS_PATH "/etc/sigsentry/sigsentry.conf"
 
+/** A key that is on or off. */
+enum settings_yes { SETTINGS_NO, SETTINGS_YES, SETTINGS_YES__MAX };
+
 /** All that sigsentry.conf(5) can say; one struct for every program, since it is one file. */
 struct settings {
 	const char *database;   /* libpq connection string */
@@ -29,6 +32,7 @@ struct settings {
 	const char *keyring_public;  /* path */
 	const char *keyring_private; /* path */
 	int log_level;               /* enum log_level */
+	int auto_migrate;            /* enum settings_yes */
 	struct conf_list egress_allow;
 	struct conf_list egress_connect_to;
 	const char *egress_ca_file;           /* path */

@@ -1,0 +1,2 @@
+-- No parameters.  One row: the schema's version.
+SELECT courier.schema_version()
