@@ -830,6 +830,57 @@ def test_migrate_many_at_once(done):
         assert done.sql("SELECT count(*) FROM sigsentry.plan") == [(4,)]
 
 
+def test_migrate_gives_way(done):
+    """Somebody holds a table: whoever queues up behind the migration does not wait long, and it is done in the end."""
+    done.empty()
+    for path in ("migrate/init.sql", "schema/001-base.sql"):
+        done.sql((ROOT / "sql" / path).read_text())
+    done.sql("INSERT INTO sigsentry.migration (version, name, sha256, program_version) VALUES (1, 'base', %s, '0')",
+             hashlib.sha256((ROOT / "sql" / "schema" / "001-base.sql").read_bytes()).hexdigest())
+    link = psycopg2.connect(done.dsn)
+    try:
+        with link, link.cursor() as cursor:
+            cursor.execute("LOCK TABLE sigsentry.credential IN ROW EXCLUSIVE MODE")
+            running = subprocess.Popen(CTL + ["migrate", *done.options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            slowest, end = 0.0, time.monotonic() + 3
+            while time.monotonic() < end:
+                began = time.monotonic()
+                done.sql("UPDATE sigsentry.credential SET field = field")
+                slowest = max(slowest, time.monotonic() - began)
+            assert running.poll() is None, running.communicate()
+    finally:
+        link.close()
+    said = running.communicate(timeout=30)
+    assert running.returncode == 0, said
+    assert 0.2 < slowest < 1.5, slowest
+    assert steps(done)[-1] == (nschema(), "applied")
+
+
+def test_migrate_automatic(done):
+    done.empty()
+    assert "the schema is at version %d" % nschema() in plain("migrate", "--automatic", *done.options)
+    done.empty()
+    said = plain("migrate", "--automatic", *done.options, "-o", "auto_migrate=no")
+    assert "auto_migrate is off" in said and "`sigsentryctl migrate`" in said
+    assert {state for _, state in steps(done)} == {"pending"}
+    assert run("migrate", "--automatic", "-o", "auto_migrate=never").returncode == 1
+    assert run("migrate", "--automatic", "--status").returncode == 2
+
+
+def test_migrate_automatic_waits_for_nobody():
+    """A database that is away, and one that takes the connection and then says nothing."""
+    assert "cannot reach the database" in refused("migrate", "--automatic", "-o", "database=host=/nowhere")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        said = refused("migrate", "--automatic", "-o", "database=host=127.0.0.1 port=%d" % silent.getsockname()[1])
+        assert "did not answer in time" in said and 5 < time.monotonic() - began < 15
+
+
+def test_migrate_status_of_one_that_is_away():
+    assert "cannot reach the database" in refused("migrate", "--status", "-o", "database=host=/nowhere")
+    assert run("--json", "migrate", "--status", "-o", "database=host=/nowhere").stdout == ""
+
+
 def test_migrate_refuses_a_newer_schema(done):
     done.sql("INSERT INTO sigsentry.migration (version, name, sha256, program_version) VALUES (%s, 'next', 'x', '9')",
              nschema() + 1)
