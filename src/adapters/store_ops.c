@@ -8,7 +8,7 @@
 const struct db_query *
 store_schema_query(enum store_who who)
 {
-	return (who == STORE_OF_API ? &Q_API_SCHEMA : &Q_COURIER_SCHEMA);
+	return (who == STORE_OF_API ? &Q_API_SCHEMA : &Q_COURIER_SCHEMA_VERSION);
 }
 
 /* Is the bool in column ${col} of the one row true? */

@@ -14,6 +14,7 @@ from psycopg2 import errors
 
 from conftest import SQL, Database, admit, analyze, at_once, audit_of, create, scans, tenant_wide, until
 
+RELEASES = SQL.parent / "tests" / "upgrade"
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 # ---- helper functions ----------------------------------------------------------------------------
@@ -1068,8 +1069,11 @@ def test_each_query_is_one_statement_that_the_schema_knows(db, file):
 def test_every_function_that_a_program_calls_has_its_query(db):
     rows = db.rows("""SELECT p.proname AS name, n.nspname AS schema FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
                        WHERE n.nspname IN ('admin', 'api', 'courier')""")
+    last = json.loads((RELEASES / "released.json").read_text())[-1]["version"]
+    # what only the release before calls stays for its sake
+    kept = json.loads((RELEASES / "fixtures" / (last + ".statements.json")).read_text())
     for row in rows:
-        assert (SQL / "q" / ("%s_%s.sql" % (row["schema"], row["name"]))).exists(), row
+        assert "%s_%s" % (row["schema"], row["name"]) in kept or (SQL / "q" / ("%s_%s.sql" % (row["schema"], row["name"]))).exists(), row
 
 
 def test_migrations_open_no_transaction_of_their_own():

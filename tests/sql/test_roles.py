@@ -195,7 +195,7 @@ def test_the_courier_role_can_do_its_work(db, session):
         "leave": lambda: rows(query("courier_leave"), uuid.UUID(int=0)) is not None,
         "hand_back": lambda: rows(query("courier_hand_back"), [], [], [], [], []) is not None,
         "housekeep": lambda: True,
-        "schema_version": lambda: rows(query("courier_schema")) == [
+        "schema_version": lambda: rows(query("courier_schema_version")) == [
             {"schema_version": db.value("SELECT max(version) FROM sigsentry.migration")}],
         "history_drop": lambda: rows(query("courier_history_drop"), 0) == [{"history_drop": 0}],
         "notices_take": lambda: rows(query("courier_notices_take"), 0) == [],
