@@ -346,6 +346,7 @@ write_config() {
 	shift
 	for pair in "database=host=$PG_DIR dbname=sigsentry" "api_socket=$(api_socket)" "api_workers=4" \
 		"keyring_public=$RUN_DIR/keyring.public" "keyring_private=$RUN_DIR/keyring.private" \
+		"courier_state=$RUN_DIR/courier.epoch" \
 		"egress_connect_to=$SINK_NAME:443:127.0.0.1:$SINK_PORT" "egress_ca_file=$TLS_DIR/egress.pem" "$@"; do
 		key=${pair%%=*}
 		if [[ ! -v value[$key] ]]; then

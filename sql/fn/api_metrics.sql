@@ -1,8 +1,8 @@
 -- api.metrics: the counts that the courier makes once a minute, those that are made with each batch of attempts, and how many
--- couriers are alive, which no courier would count when the last one has gone.
+-- couriers are alive, which no courier would count when the last one has gone; and whether the queue is held.
 -- Returns rows: name (of the family), suffix (behind the name, for a histogram), label (as Prometheus writes them, without
 -- braces), value; ordered so that each family's stand together, a histogram's by its bounds.
--- Tables: reads gauge, migration, courier, tally_attempt, tally_delivery.
+-- Tables: reads gauge, migration, hold, courier, tally_attempt, tally_delivery.
 -- Role: sigsentry_api.
 CREATE OR REPLACE FUNCTION api.metrics() RETURNS TABLE (name text, suffix text, label text, value double precision)
 LANGUAGE sql STABLE SECURITY DEFINER
@@ -23,6 +23,8 @@ AS $$
 		  FROM sigsentry.courier c WHERE c.beat_at > now() - make_interval(secs => greatest(c.lease_s, 60))
 		 UNION ALL
 		SELECT 'sigsentry_schema_version', '', '', max(m.version), 0 FROM sigsentry.migration m
+		 UNION ALL
+		SELECT 'sigsentry_queue_held', '', '', count(h.held_at), 0 FROM sigsentry.hold h
 		 UNION ALL
 		SELECT 'sigsentry_attempts_total', '', format('type="%s",outcome="%s"', y.type, o.outcome), coalesce(sum(t.attempts), 0), 0
 		  FROM unnest(ARRAY['slack', 'teams', 'discord', 'google_chat', 'webhook', 'email']) AS y (type)

@@ -9,8 +9,8 @@
 -- Returns rows: tenant_id, id (the delivery), channel_id, type, attempts (that counted), is_test, event_id, project_id,
 -- project_slug, event_name, severity, payload, occurred_at, accepted_at (ms since 1970, both), progress, credentials (name:sealed:previous
 -- of each field with commas between, the sealed values in hex; previous is a replaced secret that still signs, or empty),
--- is_failing (the channel's last attempt failed, or took long).
--- Tables: reads event, channel, credential, project, tenant, mail_day; writes queue, lane, delivery.
+-- is_failing (the channel's last attempt failed, or took long).  None while the queue is held, to whichever courier asks.
+-- Tables: reads hold, event, channel, credential, project, tenant, mail_day; writes queue, lane, delivery.
 -- Role: sigsentry_courier.
 -- Three steps in one call.  Whoever must be looked at (new, paused long enough, its courier gone) becomes ready, and its
 -- lane due.  Due lanes are taken, each by one courier.  Of each, the gravest and oldest go, as many as may; those of a
@@ -39,6 +39,9 @@ DECLARE
 	v_first uuid;
 	v_last uuid;
 BEGIN
+	IF EXISTS (SELECT 1 FROM sigsentry.hold h WHERE h.id = 1 AND h.held_at IS NOT NULL) THEN
+		RETURN;
+	END IF;
 	PERFORM sigsentry.queue_wake(2 * p_free + 100);
 
 	-- In a statement of its own: the next one then sees all that became ready before the lanes were held.

@@ -1,7 +1,7 @@
 -- courier.housekeep: what must be done once a minute, by any one courier.
 -- p_batch  rows that one call deletes of a kind at the most
 -- Returns one row: done (false: another courier is at it), more (call again at once: not all was deleted).
--- Tables: writes idempotency, permit, credential, operator_notice, mail_day; those of sigsentry.history_forget, sigsentry.partitions_make and
+-- Tables: writes idempotency, permit, credential, operator_notice, mail_day, epoch, hold; those of sigsentry.history_forget, sigsentry.partitions_make and
 -- sigsentry.gauges_count.
 -- Role: sigsentry_courier.
 CREATE OR REPLACE FUNCTION courier.housekeep(p_batch integer, OUT done boolean, OUT more boolean)
@@ -42,6 +42,10 @@ BEGIN
 	-- Few rows each: one a failing channel and day, one a tenant and day.
 	DELETE FROM sigsentry.operator_notice n WHERE n.event_id < sigsentry.uuid_v7_floor(now() - interval '7 days');
 	DELETE FROM sigsentry.mail_day m WHERE m.day < (now() AT TIME ZONE 'UTC')::date - 1;
+
+	-- In this order: whoever sees that marks are gone sees that they may be.
+	UPDATE sigsentry.hold AS h SET forgotten_at = now() - interval '7 days' WHERE h.id = 1;
+	DELETE FROM sigsentry.epoch e WHERE e.made_at < now() - interval '7 days';
 
 	more := sigsentry.history_forget(p_batch) OR more;
 	IF NOT more THEN

@@ -1,7 +1,8 @@
 -- courier.notices_take: notices that the operator is to be mailed.
 -- p_limit  how many at the most
 -- Returns rows as courier.claim does; id is the notice's own, channel_id is all zeroes, there are no credentials.
--- Tables: reads event, project; writes operator_notice.
+-- None while the queue is held: of an older database they are old, too.
+-- Tables: reads hold, event, project; writes operator_notice.
 -- Role: sigsentry_courier.
 CREATE OR REPLACE FUNCTION courier.notices_take(p_limit integer)
 RETURNS TABLE (tenant_id uuid, id uuid, channel_id uuid, type text, attempts integer, is_test boolean,
@@ -14,7 +15,8 @@ AS $$
 		UPDATE sigsentry.operator_notice AS n
 		   SET taken_at = now()
 		 WHERE n.ctid = ANY (ARRAY (SELECT o.ctid FROM sigsentry.operator_notice o
-		                             WHERE o.taken_at IS NULL OR o.taken_at <= now() - interval '5 minutes'
+		                             WHERE (o.taken_at IS NULL OR o.taken_at <= now() - interval '5 minutes')
+		                               AND NOT EXISTS (SELECT 1 FROM sigsentry.hold h WHERE h.id = 1 AND h.held_at IS NOT NULL)
 		                             LIMIT p_limit FOR UPDATE SKIP LOCKED))
 		RETURNING n.tenant_id, n.event_id
 	)

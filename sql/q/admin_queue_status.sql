@@ -1,3 +1,4 @@
 -- No parameters.
-SELECT "now", "waiting", "sending", "oldestDueSeconds", "deliveredLastHour", "failedLastHour", "couriersAlive", "localFault"
-  FROM admin.queue_status()
+SELECT s."now", s."waiting", s."sending", s."oldestDueSeconds", s."deliveredLastHour", s."failedLastHour", s."couriersAlive",
+       s."localFault", h."heldAt", h."heldBy", h."why" AS "heldWhy"
+  FROM admin.queue_status() s CROSS JOIN admin.queue_held() h

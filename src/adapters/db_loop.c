@@ -38,6 +38,7 @@ struct db_loop {
 	enum step step;
 	PostgresPollingStatusType want; /* while connecting */
 	int64_t step_ends_ms;           /* while connecting */
+	unsigned sessions;              /* that were opened */
 	size_t host;                    /* of several; the next one after a failure */
 	int64_t again_at_ms, pause_ms;  /* after a failure */
 	PGresult *result;               /* the answer so far */
@@ -169,6 +170,12 @@ db_loop_is_connecting(const struct db_loop *d)
 	return (d->step == STEP_CONNECTING);
 }
 
+unsigned
+db_loop_sessions(const struct db_loop *d)
+{
+	return (d->sessions);
+}
+
 bool
 db_loop_is_idle(const struct db_loop *d)
 {
@@ -298,6 +305,7 @@ connect_more(struct db_loop *d, int64_t now_ms)
 	(void)PQsetnonblocking(conn, 1);
 	log_info("db.open", LOG_STR("host", PQhost(conn)));
 	d->step = STEP_IDLE;
+	d->sessions++;
 	if (ask_schema(d, now_ms) != ERR_OK) {
 		lose(d, now_ms);
 		return (false);

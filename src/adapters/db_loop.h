@@ -60,6 +60,12 @@ void db_loop_ready(struct db_loop *d, int64_t now_ms);
 bool db_loop_is_connecting(const struct db_loop *d);
 
 /**
+ * db_loop_sessions(d):
+ * How many times a connection has been made: another number is another session.
+ */
+unsigned db_loop_sessions(const struct db_loop *d);
+
+/**
  * db_loop_is_idle(d):
  * Is no call under way nor in line?
  */

@@ -43,6 +43,29 @@ out:
 	return (e);
 }
 
+enum err
+store_held(struct db *db, int64_t deadline_ms, struct arena *arena, const char **why)
+{
+	struct db_rows *rows = NULL;
+	struct slice at, text;
+	enum err e;
+
+	*why = NULL;
+	if ((e = db_call(db, &Q_API_HELD, NULL, 0, deadline_ms, &rows)) != ERR_OK)
+		goto out;
+	at = db_text(rows, 0, 0);
+	text = db_text(rows, 0, 1);
+	if (at.ptr == NULL)
+		goto out;
+	*why =
+	    arena_printf(arena, "since %.*s (%.*s)", (int)at.len, at.ptr, (int)text.len, text.ptr);
+	if (*why == NULL)
+		e = ERR_NOMEM;
+out:
+	db_rows_free(rows);
+	return (e);
+}
+
 /** What Prometheus is told of a family; one that is not here is a gauge. */
 static const struct family {
 	const char *name, *type, *help;
@@ -59,6 +82,8 @@ static const struct family {
     {"sigsentry_events_unrouted_total", "counter",
 	"Events of severity low or above that reached no channel."},
     {"sigsentry_oldest_due_seconds", "gauge", "How long the oldest of these has waited."},
+    {"sigsentry_queue_held", "gauge",
+	"1 while nothing leaves the queue, until an admin releases it; else 0."},
     {"sigsentry_schema_version", "gauge", "Version of the database's schema."},
 };
 

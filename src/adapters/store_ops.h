@@ -34,6 +34,14 @@ enum err store_ready(struct db *db, int64_t deadline_ms, struct arena *arena,
     struct store_readiness *out) MUST_CHECK;
 
 /**
+ * store_held(db, deadline_ms, arena, why):
+ * Is the queue held?  Then ${why} says since when and why, and lives as long as ${arena}; else it
+ * is NULL.  Errors as db_call()'s, and ERR_NOMEM.
+ */
+enum err store_held(
+    struct db *db, int64_t deadline_ms, struct arena *arena, const char **why) MUST_CHECK;
+
+/**
  * store_metrics(db, deadline_ms, out):
  * Append the counts that couriers make to ${out}, in Prometheus' text format.  Errors as
  * db_call()'s.

@@ -69,7 +69,8 @@ enum err
 store_claim_ask(struct db_loop *d, const struct store_claim *claim, db_loop_done *done, void *ctx)
 {
 	char id[UUID_TEXT_SIZE], nfree[DB_INT_SIZE], nfailing[DB_INT_SIZE], lease[DB_INT_SIZE];
-	char cap[DB_INT_SIZE];
+	char cap[DB_INT_SIZE], mark[UUID_TEXT_SIZE];
+	const struct db_param id_param = db_param_uuid(&claim->id, id);
 	struct buf types, flights, gaps;
 	enum err e;
 	size_t i;
@@ -86,8 +87,12 @@ store_claim_ask(struct db_loop *d, const struct store_claim *claim, db_loop_done
 	db_array_end(&flights);
 	db_array_end(&gaps);
 	{
-		const struct db_param params[] = {
-		    db_param_uuid(&claim->id, id),
+		/* the guard's parameters stand between the claim's first and its others */
+		struct db_param params[] = {
+		    id_param,
+		    db_param_null(),
+		    db_param_null(),
+		    id_param,
 		    db_param_int(claim->nfree, nfree),
 		    db_param_int(claim->nfailing, nfailing),
 		    db_param_int(claim->lease_s, lease),
@@ -97,12 +102,54 @@ store_claim_ask(struct db_loop *d, const struct store_claim *claim, db_loop_done
 		    db_param_int(claim->mail_daily_cap, cap),
 		};
 
-		e = db_loop_call(d, &Q_COURIER_CLAIM, params, NPARAMS(params), CLAIM_MS, done, ctx);
+		if (claim->epoch != NULL) {
+			params[1] = db_param_uuid(&claim->epoch->mark, mark);
+			params[2] = db_param_text(slice_of(claim->epoch->made_at));
+			params[3] = db_param_text(slice_of(claim->courier));
+			e = db_loop_call(
+			    d, &Q_COURIER_GUARD, params, NPARAMS(params), CLAIM_MS, done, ctx);
+		} else {
+			e = db_loop_call(d, &Q_COURIER_CLAIM, params + 3, NPARAMS(params) - 3,
+			    CLAIM_MS, done, ctx);
+		}
 	}
 	buf_clear(&types);
 	buf_clear(&flights);
 	buf_clear(&gaps);
 	return (e);
+}
+
+enum err
+store_epoch_ask(struct db_loop *d, const struct epoch *epoch, const char *courier,
+    db_loop_done *done, void *ctx)
+{
+	char mark[UUID_TEXT_SIZE];
+	struct db_param params[] = {
+	    db_param_null(), db_param_null(), db_param_text(slice_of(courier))};
+
+	if (epoch != NULL) {
+		params[0] = db_param_uuid(&epoch->mark, mark);
+		params[1] = db_param_text(slice_of(epoch->made_at));
+	}
+	return (db_loop_call(d, &Q_COURIER_EPOCH, params, NPARAMS(params), CLAIM_MS, done, ctx));
+}
+
+enum err
+store_epoch_read(const struct db_rows *rows, struct store_epoch *out)
+{
+	struct slice mark;
+
+	if (db_nrows(rows) != 1)
+		return (ERR_INTERNAL);
+	mark = db_text(rows, 0, 1);
+	out->is_lost = slice_eq(db_text(rows, 0, 0), slice_of("t"));
+	out->has_next = mark.ptr != NULL;
+	out->held_at = db_text(rows, 0, 3);
+	out->held_by = db_text(rows, 0, 4);
+	out->why = db_text(rows, 0, 5);
+	if (out->has_next && epoch_set(&out->next, mark, db_text(rows, 0, 2)) != ERR_OK)
+		return (ERR_INTERNAL);
+	return (ERR_OK);
 }
 
 /* Decode hex into the arena; "" gives an absent slice. */

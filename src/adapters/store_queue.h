@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/uuid.h"
 #include "domain/channel.h"
+#include "domain/epoch.h"
 #include "domain/severity.h"
 
 /** A credential field of a claimed delivery, sealed; borrows the delivery's arena. */
@@ -44,7 +45,9 @@ struct store_pace {
 struct store_claim {
 	struct uuid id;
 	int64_t nfree, nfailing, lease_s;
-	int64_t mail_daily_cap; /* messages of a tenant; 0: no cap */
+	int64_t mail_daily_cap;    /* messages of a tenant; 0: no cap */
+	const struct epoch *epoch; /* what the courier remembers; NULL: nothing */
+	const char *courier;       /* its name */
 	struct store_pace pace[CHANNEL__MAX];
 };
 
@@ -60,6 +63,23 @@ enum err store_claim_ask(
     struct db_loop *d, const struct store_claim *claim, db_loop_done *done, void *ctx) MUST_CHECK;
 void store_claim_rows(
     const struct db_rows *rows, const struct uuid *claim, store_on_claimed *each, void *ctx);
+
+/** What the database says of the courier's mark, and of its queue; the texts live as the rows. */
+struct store_epoch {
+	bool is_lost;  /* it lacks the mark, and holds its queue */
+	bool has_next; /* is there a mark to remember from now on? */
+	struct epoch next;
+	struct slice held_at, held_by, why; /* absent: it is not held */
+};
+
+/**
+ * store_epoch_ask(d, epoch, courier, done, ctx), store_epoch_read(rows, out):
+ * Ask whether the database still knows ${epoch} (NULL: none); read what ${done} is given.
+ * ERR_INTERNAL: it is not what it should be.
+ */
+enum err store_epoch_ask(struct db_loop *d, const struct epoch *epoch, const char *courier,
+    db_loop_done *done, void *ctx) MUST_CHECK;
+enum err store_epoch_read(const struct db_rows *rows, struct store_epoch *out) MUST_CHECK;
 
 /**
  * store_claimed_free(d), store_claimed_drop_payload(d):

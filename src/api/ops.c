@@ -84,6 +84,7 @@ static const char *
 ill(struct call *c, int64_t *version)
 {
 	struct store_readiness r = {.version = 0};
+	const char *held;
 	enum err e = store_ready(c->api->db, c->deadline_ms, c->arena, &r);
 
 	if (e == ERR_TIMEOUT)
@@ -100,6 +101,14 @@ ill(struct call *c, int64_t *version)
 	if (!r.is_writable)
 		return ("The database can only be read: it is a standby. Name the primary in "
 			"`database`, or all hosts with target_session_attrs=read-write.");
+	if (store_held(c->api->db, c->deadline_ms, c->arena, &held) != ERR_OK)
+		return (unreachable(c));
+	if (held != NULL)
+		return (said(arena_printf(c->arena,
+		    "The queue is held %s: events are accepted and wait. `sigsentryctl queue "
+		    "status` shows what waits, `queue release` sends all of it, `queue discard "
+		    "--before TIME` only what was published since then.",
+		    held)));
 	return (undelivered(c, &r));
 }
 

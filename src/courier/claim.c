@@ -72,6 +72,8 @@ claim_ask(struct courier *c, int64_t now_ms)
 
 	if (claim_wait_ms(c, now_ms) != 0)
 		return;
+	claim.epoch = c->has_epoch ? &c->epoch : NULL;
+	claim.courier = c->name;
 	claim.nfree = c->settings->max_flights - (int64_t)c->nflights;
 	/* channels that fail share half of the flights */
 	claim.nfailing = c->settings->max_flights / 2 - (int64_t)c->nfailing;

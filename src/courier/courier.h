@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/uuid.h"
 #include "courier/loop.h"
+#include "domain/epoch.h"
 #include "domain/keyring.h"
 #include "domain/seal.h"
 #include "domain/settings.h"
@@ -51,6 +52,12 @@ struct courier {
 	char name[COURIER_NAME_SIZE];
 	bool is_beating, is_leaving, has_left;
 	int64_t beat_at_ms;
+
+	struct epoch epoch; /* epoch.c: what it remembers of the database */
+	bool has_epoch, is_unsaved;
+	bool is_checking, is_held;
+	int64_t epoch_at_ms;
+	unsigned epoch_session; /* the one that it has looked in last */
 
 	bool is_housekeeping; /* house.c */
 	int64_t house_at_ms;

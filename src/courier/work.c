@@ -22,6 +22,7 @@
 #include "courier/beat.h"
 #include "courier/claim.h"
 #include "courier/courier.h"
+#include "courier/epoch.h"
 #include "courier/flight.h"
 #include "courier/house.h"
 #include "courier/notice.h"
@@ -256,6 +257,7 @@ reload(struct work *w)
 		take_fresh(c, &f);
 		c->beat_at_ms = 0;
 		c->house_at_ms = 0;
+		c->epoch_at_ms = 0;
 		log_info("courier.reload", LOG_STR("config", w->source->config));
 	} else {
 		fresh_free(&f);
@@ -339,6 +341,7 @@ how_long(struct courier *c, int64_t now_ms)
 		return (0);
 	wait = sooner(wait, claim_wait_ms(c, now_ms));
 	wait = sooner(wait, beat_wait_ms(c, now_ms));
+	wait = sooner(wait, epoch_wait_ms(c, now_ms));
 	wait = sooner(wait, house_wait_ms(c, now_ms));
 	wait = sooner(wait, notice_wait_ms(c, now_ms));
 	wait = sooner(wait, db_loop_wait_ms(c->db, now_ms));
@@ -369,6 +372,7 @@ turn(struct work *w)
 		beat_leave(c);
 	claim_ask(c, now);
 	beat_ask(c, now);
+	epoch_ask(c, now);
 	house_ask(c, now);
 	notice_ask(c, now);
 	db_loop_ready(c->db, now);
@@ -413,6 +417,7 @@ begin(struct work *w, struct buf *why)
 		return (ERR_INVALID);
 	take_fresh(c, &f);
 	beat_name(c);
+	epoch_begin(c);
 	return (ERR_OK);
 }
 

@@ -283,6 +283,35 @@ look_courier(const struct ctl *ctl, struct finding *f)
 				     "and look at its log; it works once a minute");
 }
 
+/* Does the queue go, or has somebody, or a courier that found an older database, to be answered? */
+static void
+look_queue(const struct ctl *ctl, struct finding *f)
+{
+	struct db_rows *rows = NULL;
+	struct slice at, why;
+	enum err e;
+
+	e = db_call(ctl->db, &Q_ADMIN_QUEUE_HELD, NULL, 0, ctl_deadline(CTL_DEADLINE_MS), &rows);
+	if (e != ERR_OK) {
+		buf_printf(&f->message, "%s", db_last_error(ctl->db));
+		db_rows_free(rows);
+		return;
+	}
+	f->ok = slice_eq(db_text(rows, 0, 0), slice_of("f"));
+	at = db_text(rows, 0, 1);
+	why = db_text(rows, 0, 3);
+	if (f->ok) {
+		buf_printf(&f->message, "not held");
+	} else {
+		buf_printf(&f->message, "held since %.*s: ", (int)at.len, at.ptr);
+		output_plain(why, &f->message);
+		buf_printf(&f->cure, "sigsentryctl queue status shows what waits, queue release "
+				     "sends all of it, queue discard --before TIME only what was "
+				     "published since then");
+	}
+	db_rows_free(rows);
+}
+
 /* clang-format off */
 static const struct part parts[] = {
 	{"config",   false, false, false, look_config},
@@ -292,6 +321,7 @@ static const struct part parts[] = {
 	{"roles",    true,  true,  false, look_roles},
 	{"socket",   true,  false, false, look_socket},
 	{"courier",  true,  true,  true,  look_courier},
+	{"queue",    true,  true,  true,  look_queue},
 };
 /* clang-format on */
 

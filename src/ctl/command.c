@@ -14,6 +14,7 @@
 #include "ctl/keyring_cmd.h"
 #include "ctl/migrate.h"
 #include "ctl/publish_cmd.h"
+#include "ctl/queue_cmd.h"
 #include "ctl/setup.h"
 #include "ctl/statement.h"
 #include "ctl/status_cmd.h"
@@ -179,11 +180,34 @@ static const struct command commands[] = {
 	    .run = delivery_retry_run},
 	{"status", "how long the queue is, how old, and whose heart beats",
 	    "Exits with 1 where it goes ill: the oldest delivery that could go has waited for longer\n"
-	    "than ready_oldest_due_s, no courier has beaten its heart within its lease, or a fault on\n"
-	    "our side holds deliveries up.\n",
+	    "than ready_oldest_due_s, no courier has beaten its heart within its lease, a fault on\n"
+	    "our side holds deliveries up, or the queue is held.\n",
 	    "status",
 	    {{OPTION_NAGIOS, NEED_NOT}},
 	    .run = status_run, .bears_no_settings = true},
+
+	{"queue status", "is the queue held, and what waits in it", "", "queue status", {{0, NEED_END}},
+	    .run = queue_status_run},
+	{"queue hold", "let nothing leave the queue until it is released",
+	    "Events are accepted and wait; what a courier has in hand ends. Couriers do this by\n"
+	    "themselves where the database was restored from a backup. A queue that is held already\n"
+	    "stays so, with its reason.\n",
+	    "queue hold --reason 'the mail relay moves'",
+	    {{OPTION_REASON, NEED_NOT}},
+	    .run = statement_change, .query = &Q_ADMIN_QUEUE_HOLD, .nparams = 2,
+	    .params = {COMMAND_ACTOR, OPTION_REASON}},
+	{"queue release", "let a held queue go: all that waits is sent",
+	    "After a restore that may be a second time for what had been sent since the backup.\n",
+	    "queue release", {{0, NEED_END}},
+	    .run = statement_change, .query = &Q_ADMIN_QUEUE_RELEASE, .nparams = 1, .params = {COMMAND_ACTOR},
+	    .wait_ms = CTL_LONG_WAIT_MS},
+	{"queue discard", "end what waits of old events, then let the queue go",
+	    "Deliveries of events that were published before the time end as cancelled, and stay in\n"
+	    "the history: `delivery retry --status cancelled` sends them after all. What is newer is\n"
+	    "sent. Holds the queue while it works; interrupted, it leaves it held.\n",
+	    "queue discard --before 2026-01-31T12:00:00Z --dry-run",
+	    {{OPTION_BEFORE, NEED_OPTION}, {OPTION_DRY_RUN, NEED_NOT}, {OPTION_YES, NEED_NOT}},
+	    .run = queue_discard_run, .wait_ms = CTL_LONG_WAIT_MS},
 
 	{"keyring generate", "make the keyring that credentials are sealed to",
 	    "Writes keyring_private (mode 0600, for the courier) and keyring_public (0644, for the\n"

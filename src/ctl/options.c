@@ -188,6 +188,21 @@ convert_until(struct arena *a, struct slice text, struct slice *out, const char 
 	return (convert_since(a, text, out, why));
 }
 
+/* What is still to come has not been published. */
+static enum err
+convert_before(struct arena *a, struct slice text, struct slice *out, const char **why)
+{
+	const struct clock c = clock_system();
+	int64_t at_ms;
+	enum err e;
+
+	*why = "must be a time that is over such as 2026-01-31T12:00:00Z, or a number of days back "
+	       "such as 1d";
+	if ((e = moment(a, text, -1, &at_ms, out)) != ERR_OK)
+		return (e);
+	return (at_ms <= clock_wall_ms(&c) ? ERR_OK : ERR_INVALID);
+}
+
 static const char *const statuses[] = {"pending", "sending", "delivered", "failed", "cancelled"};
 
 #define NSTATUSES (sizeof(statuses) / sizeof(statuses[0]))
@@ -245,6 +260,8 @@ const struct option_row option_rows[OPTION__MAX] = {
 	[OPTION_CHANNEL]    = {"channel",   0,   false, "CHANNEL",   "id of the channel", convert_uuid, NULL, 0},
 	[OPTION_DELIVERY]   = {"delivery",  0,   true,  "DELIVERY",  "id of a delivery", convert_uuid, NULL, 0},
 	[OPTION_UNTIL]      = {"until",     0,   false, "WHEN",      "nothing newer, as --since; now without it", convert_until, NULL, 0},
+	[OPTION_BEFORE]     = {"before",    0,   false, "WHEN",      "what was published before: 2026-01-31T12:00:00Z, or 1d for a day back", convert_before, NULL, 0},
+	[OPTION_REASON]     = {"reason",    0,   false, "TEXT",      "why, for those who look at `status`", NULL, NULL, 0},
 	[OPTION_FILE]       = {"file",      0,   false, "FILE",      "file with the event, a JSON object as in the API; - is standard input", NULL, NULL, 0},
 	[OPTION_NAGIOS]     = {"nagios",    0,   false, NULL,        "one line with performance data; exit status 0 OK, 1 WARNING, 2 CRITICAL", NULL, NULL, 0},
 	[OPTION_AUTOMATIC]  = {"automatic", 0,   false, NULL,        "as packages call it: only where auto_migrate is yes, and without a long wait", NULL, NULL, 0},

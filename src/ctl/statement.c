@@ -38,6 +38,8 @@ static const struct refusal refusals[] = {
     {"bad_expiry", "the key would have ended before it began; give --expires a time to come"},
     {"bad_project", "an org key belongs to a tenant; leave --project out and give --tenant"},
     {"bad_id", "the tenant has a channel with this id already; run the command again"},
+    {"bad_reason", "the reason must be at most 1000 characters without control characters"},
+    {"not_held", "somebody has released the queue meanwhile; run the command again"},
     {"bad_digest", "the key could not be stored; run the command again"},
 };
 
@@ -117,11 +119,12 @@ tell_doubt(const struct ctl *ctl)
 {
 	const char *words = ctl->command->words;
 	const char *group = strchr(words, ' ') == NULL ? "delivery" : words;
+	const char *look = slice_starts(slice_of(words), slice_of("queue ")) ? "status" : "list";
 
 	buf_printf(ctl->why,
 	    "the answer of the database was lost (%s), so it may have been done: look with "
-	    "`sigsentryctl %.*s list` before you try again",
-	    db_last_error(ctl->db), (int)strcspn(group, " "), group);
+	    "`sigsentryctl %.*s %s` before you try again",
+	    db_last_error(ctl->db), (int)strcspn(group, " "), group, look);
 }
 
 enum err

@@ -11,7 +11,19 @@
 #include "sql_queries.h"
 
 /* The columns of sql/q/admin_queue_status.sql. */
-enum { C_NOW = 0, C_WAITING, C_SENDING, C_OLDEST, C_DELIVERED, C_FAILED, C_ALIVE, C_LOCAL };
+enum {
+	C_NOW = 0,
+	C_WAITING,
+	C_SENDING,
+	C_OLDEST,
+	C_DELIVERED,
+	C_FAILED,
+	C_ALIVE,
+	C_LOCAL,
+	C_HELD_AT,
+	C_HELD_BY,
+	C_HELD_WHY
+};
 
 /* The words of Nagios' plugins; their number is the exit status. */
 enum nagios { NAGIOS_OK = 0, NAGIOS_WARNING, NAGIOS_CRITICAL, NAGIOS__MAX };
@@ -50,16 +62,25 @@ static void
 judge(struct state *s)
 {
 	const struct slice local = db_text(s->queue, 0, C_LOCAL);
+	const struct slice held = db_text(s->queue, 0, C_HELD_AT);
+	const struct slice reason = db_text(s->queue, 0, C_HELD_WHY);
 	const int64_t oldest_s = number(s, C_OLDEST);
 	struct buf *why = &s->why;
 
+	if (held.ptr != NULL) {
+		buf_printf(why, "the queue is held since %.*s (", (int)held.len, held.ptr);
+		output_plain(reason, why);
+		buf_printf(why, "): `sigsentryctl queue release` or `queue discard --before TIME` "
+				"lets it go");
+	}
 	if (number(s, C_ALIVE) == 0)
-		buf_printf(why, "no courier has beaten its heart within its lease");
+		buf_printf(why, "%sno courier has beaten its heart within its lease",
+		    why->len > 0 ? "; " : "");
 	if (local.ptr != NULL)
 		buf_printf(why,
 		    "%sdeliveries to channels of the type %.*s fail by a fault on our side",
 		    why->len > 0 ? "; " : "", (int)local.len, local.ptr);
-	if (s->limit_s > 0 && oldest_s > s->limit_s)
+	if (s->limit_s > 0 && oldest_s > s->limit_s && held.ptr == NULL)
 		buf_printf(why, "%sthe oldest due delivery has waited for %lld s",
 		    why->len > 0 ? "; " : "", (long long)oldest_s);
 	if (why->len > 0)

@@ -156,6 +156,7 @@ static const struct conf_key keys[] = {
 	LIST("hosts_teams",         hosts[CHANNEL_TEAMS],         "",    check_host),
 	LIST("hosts_discord",       hosts[CHANNEL_DISCORD],       "",    check_host),
 	LIST("hosts_google_chat",   hosts[CHANNEL_GOOGLE_CHAT],   "",    check_host),
+	TEXT("courier_state",       courier_state,       "/var/lib/sigsentry/courier.epoch",     NULL),
 	LIST("retry_schedule",      retry_schedule,      RETRY_SCHEDULE, check_wait),
 	INT ("connect_timeout_s",   connect_timeout_s,   "5",        1, 60),
 	INT ("total_timeout_s",     total_timeout_s,     "15",       1, 300),

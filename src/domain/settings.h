@@ -39,6 +39,7 @@ struct settings {
 	const char *egress_proxy;             /* "": none */
 	struct conf_list hosts[CHANNEL__MAX]; /* webhook and email: always empty */
 	/* The courier. */
+	const char *courier_state; /* path; "": none */
 	struct conf_list retry_schedule;
 	int64_t connect_timeout_s, total_timeout_s;
 	int64_t poll_ms;

@@ -152,7 +152,8 @@ WANTED = [
     "setup", "migrate", "check", "tenant create", "tenant list", "tenant set-plan", "tenant rename", "tenant suspend",
     "tenant resume", "tenant delete", "project create", "project list", "project rename", "project delete",
     "apikey create", "apikey list", "apikey revoke", "plan list", "plan set", "channel list", "channel create",
-    "keyring generate", "keyring list", "publish", "delivery list", "delivery retry", "status", "audit",
+    "keyring generate", "keyring list", "publish", "delivery list", "delivery retry", "status", "queue status", "queue hold", "queue release",
+    "queue discard", "audit",
 ]
 
 
@@ -966,10 +967,10 @@ def keep_house(own):
 def test_check_of_what_is_well(done, listener):
     keep_house(done)
     found = parts_of(*done.options, *listener)
-    assert list(found) == ["config", "keyring", "database", "schema", "roles", "socket", "courier"]
+    assert list(found) == ["config", "keyring", "database", "schema", "roles", "socket", "courier", "queue"]
     assert all(p["ok"] and p["cure"] is None and p["message"] for p in found.values()), found
     text = plain("check", *done.options, *listener)
-    assert [line.split()[0] for line in text.splitlines()] == ["ok"] * 7
+    assert [line.split()[0] for line in text.splitlines()] == ["ok"] * 8
 
 
 def test_check_of_the_stack():
@@ -986,11 +987,11 @@ def ill(found):
 def test_check_names_what_is_ill(done, listener, tmp_path):
     keep_house(done)
     assert ill(parts_of(*done.options, *listener, "-o", "api_workers=0")) == {
-        "config", "keyring", "database", "schema", "roles", "socket", "courier"}
+        "config", "keyring", "database", "schema", "roles", "socket", "courier", "queue"}
     assert ill(parts_of(*done.options, "-o", "api_socket=%s" % (tmp_path / "none"))) == {"socket"}
     assert ill(parts_of(*done.options, *listener, "-o", "keyring_public=%s" % (tmp_path / "none"))) == {"keyring"}
     assert ill(parts_of(*done.options, *listener, "-o", "database=host=%s" % tmp_path)) == {
-        "database", "schema", "roles", "courier"}
+        "database", "schema", "roles", "courier", "queue"}
     text = run("check", *done.options, "-o", "api_socket=%s" % (tmp_path / "none")).stdout
     assert re.search(r"^ILL +socket .*\n +cure: +start sigsentry-api", text, re.M)
 
@@ -1039,3 +1040,77 @@ def test_command_without_a_schema(done):
     done.empty()
     assert 'schema "admin" does not exist' in refused("tenant", "list", *done.options)
     assert "sigsentryctl check" in refused("tenant", "list", *done.options)
+
+
+# ---- the queue ---------------------------------------------------------------------------------------
+
+
+def fill(own, n):
+    """So many deliveries that wait; an hour old and new ones by turns."""
+    own.sql("INSERT INTO sigsentry.tenant (id, name, plan) VALUES ('00000000-0000-7000-8000-000000000001', 't', 'starter')")
+    own.sql("""WITH e AS (
+                   INSERT INTO sigsentry.event (tenant_id, id, project_id, name, severity, payload, occurred_at, accepted_at, deliveries)
+                   SELECT '00000000-0000-7000-8000-000000000001', sigsentry.uuid_v7(), gen_random_uuid(), 'x.y', 1, '{}', now(),
+                          now() - make_interval(hours => g %% 2), 1
+                     FROM generate_series(1, %s) g RETURNING tenant_id, id)
+               INSERT INTO sigsentry.queue (tenant_id, id, channel_id, event_id, severity)
+               SELECT e.tenant_id, sigsentry.uuid_v7(), gen_random_uuid(), e.id, 1 FROM e""", n)
+
+
+def test_queue_hold_and_release(done):
+    who = ctl("queue", "status", *done.options)
+    assert who["held"] is False and who["heldAt"] is None and who["releasedAt"] is None and who["waiting"] == 0
+    made = ctl("queue", "hold", "--reason", "the relay moves", *done.options)
+    assert set(made) == {"held", "heldAt", "heldBy", "why"} and made["held"] is True and STAMP.fullmatch(made["heldAt"])
+    assert ctl("queue", "hold", *done.options) == made
+    shown = ctl("queue", "status", *done.options)
+    assert {k: shown[k] for k in made} == made
+    part = parts_of(*done.options)["queue"]
+    assert part["ok"] is False and "the relay moves" in part["message"] and "queue release" in part["cure"]
+    assert ctl("queue", "release", *done.options) == {"released": True, "waiting": 0}
+    assert ctl("queue", "release", *done.options) == {"released": False, "waiting": 0}
+    assert parts_of(*done.options)["queue"]["ok"] and STAMP.fullmatch(ctl("queue", "status", *done.options)["releasedAt"])
+    assert [r["action"] for r in ctl("audit", *done.options)] == ["queue.release", "queue.hold"]
+
+
+def test_queue_hold_tells_no_terminal_what_to_do(done):
+    """A reason is shown to whoever looks: what could steer a terminal is refused."""
+    refused = run("queue", "hold", "--reason", "a\x1b[2J", *done.options)
+    assert refused.returncode == 1 and "control characters" in refused.stderr
+    assert ctl("queue", "status", *done.options)["held"] is False
+
+
+def test_queue_discard(done):
+    fill(done, 2500)
+    at = done.sql("SELECT sigsentry.rfc3339(now() - interval '30 minutes')")[0][0]
+    words = ["queue", "discard", "--before", at, *done.options]
+    bare = run(*words)
+    assert bare.returncode == 2 and "--yes" in bare.stderr and "--dry-run" in bare.stderr and bare.stdout == ""
+    assert ctl(*words, "--dry-run") == {"wouldDiscard": 1250, "wouldWait": 1250}
+    assert done.sql("SELECT count(*) FROM sigsentry.queue") == [(2500,)] and ctl("audit", *done.options) == []
+    assert ctl(*words, "--yes") == {"discarded": 1250, "waiting": 1250, "released": True}
+    assert done.sql("SELECT count(*) FROM sigsentry.queue q JOIN sigsentry.event e ON e.id = q.event_id"
+                    " WHERE e.accepted_at < %s::timestamptz", at) == [(0,)]
+    assert done.sql("SELECT DISTINCT status, last_error FROM sigsentry.delivery") == [
+        ("cancelled", "discarded by an admin, with all that was published before " + at)]
+    rows = ctl("audit", *done.options)
+    assert [r["action"] for r in rows] == ["queue.release", "queue.discard", "queue.hold"]
+    assert rows[1]["after"] == {"before": at, "discarded": 1250}
+    assert ctl("queue", "status", *done.options)["held"] is False
+
+
+@pytest.mark.parametrize("before", ["2999-01-01T00:00:00Z", "yesterday", ""])
+def test_queue_discard_wants_a_time_that_is_over(before):
+    told = run("queue", "discard", "--before", before, "--dry-run")
+    assert told.returncode == 2 and "--before must be a time that is over" in told.stderr
+
+
+def test_queue_discard_shows_a_bar_to_a_person(done):
+    fill(done, 10)
+    ours, theirs = os.openpty()
+    with subprocess.Popen(CTL + ["queue", "discard", "--before", "0001d", "--dry-run", *done.options], stdout=subprocess.PIPE,
+                          stderr=theirs, env={**os.environ, "TERM": "xterm"}) as process:
+        said = process.stdout.read().decode()
+    os.close(theirs)
+    assert "would wait" in said and "deliveries" in os.read(ours, 4096).decode()
+    os.close(ours)

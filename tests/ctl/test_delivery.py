@@ -274,7 +274,7 @@ def test_status(place):
     place.end("failed", one)
     found = ctl("status")
     assert set(found) == {"now", "waiting", "sending", "oldestDueSeconds", "deliveredLastHour", "failedLastHour",
-                          "couriersAlive", "localFault", "couriers"}
+                          "couriersAlive", "localFault", "heldAt", "heldBy", "heldWhy", "couriers"}
     assert (found["waiting"], found["sending"]) == (before["waiting"] + 2, 0)
     assert found["failedLastHour"] == before["failedLastHour"] + 1 and found["couriersAlive"] >= 1
     assert all(set(c) == COURIER for c in found["couriers"]) and found["couriers"][0]["alive"]

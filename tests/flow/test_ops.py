@@ -273,6 +273,22 @@ def test_the_limit_of_overdue(waiting, pools):  # noqa: F811
         stack.end_process(pool.process)
 
 
+def test_a_held_queue(client, shared):
+    """What is accepted waits for an admin: red, with the cure; requests are answered as ever."""
+    try:
+        stack.ctl("queue", "hold", "--reason", "because of the test")
+        told("queue is held since 2", "because of the test", "queue release", "queue discard")
+        text = client.send("GET", "/metrics").body.decode()
+        assert "\nsigsentry_queue_held 1\n" in text and "# TYPE sigsentry_queue_held gauge\n" in text
+        stack.created(client.post(stack.channel()))
+        assert stack.sql("SELECT * FROM sigsentry.publish(%s, %s)", shared.project,
+                         '{"event": "disk.full", "severity": "high", "summary": "s"}')[0]["deliveries"] >= 1
+    finally:
+        stack.ctl("queue", "release")
+    assert client.send("GET", "/readyz").status == 200
+    assert b"\nsigsentry_queue_held 0\n" in client.send("GET", "/metrics").body
+
+
 def test_a_fault_of_our_own():
     """A relay that is down uses up no attempt, and so must be seen here (contract §5)."""
     put = "INSERT INTO sigsentry.tally_attempt VALUES (%s, 'email', 'local', 1, now() - make_interval(secs => %s))"

@@ -942,6 +942,9 @@ def test_a_create_that_comes_too_late(db, session, plan, expected):
 WITHOUT_TENANT = {
     "plan_pkey": "plans are everybody's",
     "migration_pkey": "the database's own",
+    "epoch_pkey": "the database's own",
+    "epoch_made_idx": "as epoch_pkey",
+    "hold_pkey": "one row, of the whole service",
     "tenant_pkey": "its id is the tenant's id",
     "api_key_pkey": "a key is found by its digest before its tenant is known",
     "api_key_id_key": "a leaked key is revoked by its id alone",

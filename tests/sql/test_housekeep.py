@@ -163,7 +163,7 @@ KINDS = ["slack", "teams", "discord", "google_chat", "webhook", "email"]
 
 
 def metrics(work):
-    """Those that are counted once a minute, and the schema's version."""
+    """Those that are counted once a minute, the schema's version, and whether the queue is held."""
     rows = work.rows("SELECT * FROM api.metrics()")
     assert len({(r["name"], r["suffix"], r["label"]) for r in rows}) == len(rows)
     assert [r["name"] for r in rows] == sorted(r["name"] for r in rows)
@@ -197,7 +197,8 @@ def test_the_counts(work):
         **{("sigsentry_channels", 'type="%s"' % kind): n + (kind == "slack") for n, kind in enumerate(KINDS)},
         ("sigsentry_api_keys", 'kind="secret"'): 1, ("sigsentry_api_keys", 'kind="pub"'): 1,
         ("sigsentry_api_keys", 'kind="org"'): 3,
-        ("sigsentry_counted_timestamp_seconds", ""): 0, ("sigsentry_schema_version", ""): 0}
+        ("sigsentry_counted_timestamp_seconds", ""): 0, ("sigsentry_queue_held", ""): 0,
+        ("sigsentry_schema_version", ""): 0}
     assert after["sigsentry_counted_timestamp_seconds", ""] == pytest.approx(work.value("SELECT date_part('epoch', now())"))
     assert after["sigsentry_schema_version", ""] == work.value("SELECT max(version) FROM sigsentry.migration")
 
@@ -211,7 +212,8 @@ def test_a_count_that_falls_to_none(work):
 
 def test_metrics_before_the_first_count(work):
     work.rows("DELETE FROM sigsentry.gauge")
-    assert list(metrics(work)) == [("sigsentry_couriers_alive", ""), ("sigsentry_schema_version", "")]
+    assert list(metrics(work)) == [("sigsentry_couriers_alive", ""), ("sigsentry_queue_held", ""),
+                                   ("sigsentry_schema_version", "")]
 
 
 # ---- ready ---------------------------------------------------------------------------------------

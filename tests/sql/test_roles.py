@@ -174,6 +174,7 @@ def test_the_api_role_can_do_its_work(db, api, home):
         "deliveries_retry": lambda: call(api, "api_deliveries_retry", home.digest, None, channel, None, None, ["failed"], None, 10,
                                          call_id())["queued"] == 0,
         "channel_delete": lambda: delete(api, home.digest, channel)["status"] == "ok",
+        "held": lambda: call(api, "api_held") == {"held_at": None, "why": None},
         "metrics": lambda: len(Database(api).rows("SELECT * FROM api.metrics()")) > 0,
     }
     assert set(work) == {f["name"] for f in functions(db) if f["schema"] == "api"}
@@ -190,6 +191,8 @@ def test_the_courier_role_can_do_its_work(db, session):
     none = [[]] * 13
     work = {
         "claim": lambda: rows(query("courier_claim"), uuid.uuid4(), 0, 0, 60, [], [], [], 0) == [],
+        "guard": lambda: rows(query("courier_guard"), uuid.uuid4(), uuid.uuid4(), "2000-01-01Z", "n", 0, 0, 60, [], [], [], 0) == [],
+        "epoch": lambda: rows(query("courier_epoch"), None, None, "n")[0]["lost"] is False,
         "record": lambda: rows(query("courier_record"), *none, 0, uuid.uuid4()) == [{"record": 0}],
         "renew": lambda: rows(query("courier_renew"), uuid.UUID(int=0), "n", "v", [], 0, [], [], [], 60) is not None,
         "leave": lambda: rows(query("courier_leave"), uuid.UUID(int=0)) is not None,

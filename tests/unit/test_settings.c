@@ -36,6 +36,7 @@ defaults(void **state)
 	assert_int_equal(s->connect_timeout_s, 5);
 	assert_int_equal(s->total_timeout_s, 15);
 	assert_int_equal(s->disable_after_s, 5 * 86400);
+	assert_string_equal(s->courier_state, "/var/lib/sigsentry/courier.epoch");
 	assert_int_equal(s->poll_ms, 20);
 	assert_int_equal(s->max_flights, 1000);
 	assert_string_equal(s->egress_ca_file, "/etc/ssl/certs/ca-certificates.crt");

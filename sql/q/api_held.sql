@@ -1,0 +1,2 @@
+-- No parameters.
+SELECT held_at, why FROM api.held()
