@@ -7,7 +7,8 @@
 -- p_sealed  their sealed values, in the same order
 -- Returns one row: status, then the channel's columns as in admin.channel_list.  Status: ok, bad_name, no_tenant, bad_id (the
 -- tenant has a project's channel with that id; nothing was written).
--- Tables: reads tenant; writes channel, credential, audit.
+-- Raises 53S01: see sigsentry.seal_check.
+-- Tables: reads tenant, retired_key; writes channel, credential, audit.
 -- Role: sigsentry_owner.
 CREATE OR REPLACE FUNCTION admin.channel_create(
 	p_actor text, p_tenant uuid, p_id uuid, p_type text, p_name text, p_threshold smallint, p_destination text,
@@ -35,6 +36,7 @@ BEGIN
 		INSERT INTO sigsentry.credential (tenant_id, channel_id, field, sealed)
 		SELECT p_tenant, p_id, f.field, f.sealed
 		  FROM unnest(p_fields, p_sealed) AS f (field, sealed);
+		PERFORM sigsentry.seal_check(p_sealed);
 		PERFORM sigsentry.audit_by_user(p_actor, p_tenant, 'channel.create', p_id::text, NULL,
 		                                jsonb_build_object('type', p_type, 'name', p_name, 'destination', p_destination,
 		                                                   'severityThreshold', sigsentry.severity_word(p_threshold)));

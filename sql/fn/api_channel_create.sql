@@ -11,7 +11,8 @@
 -- this was the first).  Status: those of sigsentry.key_check, and replayed (answer, location: nothing was written),
 -- key_conflict (nothing was written), quota (nothing was written), conflict (the tenant has that id already, in another
 -- place; nothing was written), ok.
--- Tables: reads api_key, tenant, plan; locks project; writes channel, credential, audit, idempotency.
+-- Raises 53S01: see sigsentry.seal_check.
+-- Tables: reads api_key, tenant, plan, retired_key; locks project; writes channel, credential, audit, idempotency.
 -- Role: sigsentry_api.
 -- enable_seqscan: a session keeps its plans, those of the foreign keys too.  One made while channel was a page long would
 -- read all of a table that has since grown, until the next ANALYZE.
@@ -91,6 +92,11 @@ BEGIN
 	                          'severityThreshold', sigsentry.severity_word(p_threshold))
 	  FROM made m;
 	IF FOUND THEN
+		-- What seal_check looks for, in place of the call: a fifth of its time.
+		IF EXISTS (SELECT FROM sigsentry.retired_key r
+		            WHERE r.id IN (SELECT substring(s.sealed FROM 2 FOR 8) FROM unnest(p_sealed) AS s (sealed))) THEN
+			PERFORM sigsentry.seal_check(p_sealed);
+		END IF;
 		used := used + 1;
 		RETURN;
 	END IF;

@@ -11,7 +11,8 @@
 --              a change of the destination: what goes to another place is never signed with a kept secret
 -- Returns one row: status of sigsentry.key_check, or not_found, tenant_wide (a project's key may only read it), key_id,
 -- tenant_id, project_id.
--- Tables: those of sigsentry.key_check; writes channel, credential, queue, delivery, lane, audit (nothing if it is so already).
+-- Raises 53S01: see sigsentry.seal_check.
+-- Tables: those of sigsentry.key_check; reads retired_key; writes channel, credential, queue, delivery, lane, audit (nothing if it is so already).
 -- Role: sigsentry_api.
 CREATE OR REPLACE FUNCTION api.channel_update(
 	p_digest bytea, p_project uuid, p_id uuid, p_call uuid, p_name text, p_threshold smallint, p_active boolean,
@@ -93,6 +94,11 @@ BEGIN
 			RETURNING f.field
 		)
 		SELECT array_agg(k.field ORDER BY k.field) INTO v_written FROM kept k;
+		-- What seal_check looks for, in place of the call: a fifth of its time.
+		IF EXISTS (SELECT FROM sigsentry.retired_key r
+		            WHERE r.id IN (SELECT substring(s.sealed FROM 2 FOR 8) FROM unnest(p_sealed) AS s (sealed))) THEN
+			PERFORM sigsentry.seal_check(p_sealed);
+		END IF;
 	END IF;
 	IF v_new IS NOT DISTINCT FROM v_old AND v_removed IS NULL AND v_written IS NULL THEN
 		RETURN;

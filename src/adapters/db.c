@@ -88,6 +88,11 @@ static const struct sqlstate_row sqlstates[] = {
     {"42883", ERR_DOWN, false, "the schema is missing or too old: run sigsentryctl migrate", false},
     {"3F000", ERR_DOWN, false, "the schema is missing or too old: run sigsentryctl migrate", false},
     {"22", ERR_INVALID, false, NULL, false},   /* data exceptions: a value that does not fit */
+    /* raised by sigsentry.seal_check */
+    {"53S01", ERR_DOWN, false,
+	"keyring_public seals to a key that was retired: copy the current file to this host, then "
+	"reload sigsentry-api",
+	false},
     {"53", ERR_DOWN, false, NULL, false},      /* insufficient resources */
     {"23505", ERR_EXISTS, false, NULL, false}, /* unique_violation */
     {"42501", ERR_DENIED, false, NULL, false}, /* insufficient_privilege */

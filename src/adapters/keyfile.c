@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -158,14 +159,12 @@ fill(int fd, const char *path, struct slice text, mode_t mode, bool replace)
 	return (ERR_OK);
 }
 
-/* Make the folder of ${path} remember its new entry. */
-static enum err
-sync_folder(const char *path)
+/* Open the folder of ${path}; below 0: errno says why not. */
+static int
+open_folder(const char *path)
 {
-	static const char op[] = "keyfile.save";
 	const char *slash = strrchr(path, '/');
 	struct slice dir = slice_of(".");
-	enum err rc = ERR_IO;
 	struct buf b;
 	int fd;
 
@@ -173,14 +172,46 @@ sync_folder(const char *path)
 		dir = slash == path ? slice_of("/") : slice_make(path, (size_t)(slash - path));
 	buf_init(&b, dir.len);
 	buf_add(&b, dir);
-	if ((fd = open(buf_str(&b), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 || fsync(fd) != 0)
-		fail(op, path, ERR_IO, "fsync of the folder", errno);
+	fd = open(buf_str(&b), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	buf_clear(&b);
+	return (fd);
+}
+
+/* Make the folder of ${path} remember its new entry. */
+static enum err
+sync_folder(const char *path)
+{
+	const int fd = open_folder(path);
+	enum err rc = ERR_IO;
+
+	if (fd < 0 || fsync(fd) != 0)
+		fail("keyfile.save", path, ERR_IO, "fsync of the folder", errno);
 	else
 		rc = ERR_OK;
 	if (fd >= 0)
 		close(fd);
-	buf_clear(&b);
 	return (rc);
+}
+
+enum err
+keyfile_lock(const char *path, int *fd)
+{
+	int rc = -1;
+
+	if ((*fd = open_folder(path)) >= 0) {
+		do
+			rc = flock(*fd, LOCK_EX);
+		while (rc != 0 && errno == EINTR);
+	}
+	return (
+	    rc == 0 ? ERR_OK : fail("keyfile.lock", path, ERR_IO, "flock of the folder", errno));
+}
+
+void
+keyfile_unlock(int fd)
+{
+	if (fd >= 0)
+		close(fd);
 }
 
 /* Give the whole file ${tmp} its name; without ${replace}, only where the name is free. */

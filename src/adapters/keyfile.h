@@ -14,6 +14,15 @@
 enum err keyfile_load(const char *path, struct keyring *ring) MUST_CHECK;
 
 /**
+ * keyfile_lock(path, fd), keyfile_unlock(fd):
+ * Wait until nobody else has locked the folder of ${path}, and keep others that lock it waiting:
+ * who reads a file, changes it and writes it again would else undo what another one did meanwhile.
+ * The lock ends with the process.  ${fd} is for the unlock, which takes -1.  ERR_IO: logged.
+ */
+enum err keyfile_lock(const char *path, int *fd) MUST_CHECK;
+void keyfile_unlock(int fd);
+
+/**
  * keyfile_save(path, ring, with_private, replace):
  * Write ${ring} to ${path} so that a crash leaves the old file or the new one (temporary file,
  * fsync, rename or link, fsync of the folder).  Mode 0600 with private keys, 0644 without.  Without

@@ -1,6 +1,7 @@
 /* What the programs ask about the service itself. */
 #include "adapters/store_ops.h"
 
+#include "domain/keyring.h"
 #include "sql_queries.h"
 
 #define HOUSEKEEP_MS 30000 /* a count of 1,000,000 channels takes a fraction of a second */
@@ -62,6 +63,19 @@ store_held(struct db *db, int64_t deadline_ms, struct arena *arena, const char *
 	if (*why == NULL)
 		e = ERR_NOMEM;
 out:
+	db_rows_free(rows);
+	return (e);
+}
+
+enum err
+store_key_retired(struct db *db, const uint8_t *id, int64_t deadline_ms, bool *retired)
+{
+	const struct db_param param = db_param_bytes(id, KEYRING_ID_LEN);
+	struct db_rows *rows = NULL;
+	enum err e;
+
+	e = db_call(db, &Q_API_KEY_RETIRED, &param, 1, deadline_ms, &rows);
+	*retired = e == ERR_OK && is_true(rows, 0);
 	db_rows_free(rows);
 	return (e);
 }

@@ -42,6 +42,14 @@ enum err store_held(
     struct db *db, int64_t deadline_ms, struct arena *arena, const char **why) MUST_CHECK;
 
 /**
+ * store_key_retired(db, id, deadline_ms, retired):
+ * May nothing be sealed any more to the key with ${id}, KEYRING_ID_LEN bytes?  Errors as
+ * db_call()'s.
+ */
+enum err store_key_retired(
+    struct db *db, const uint8_t *id, int64_t deadline_ms, bool *retired) MUST_CHECK;
+
+/**
  * store_metrics(db, deadline_ms, out):
  * Append the counts that couriers make to ${out}, in Prometheus' text format.  Errors as
  * db_call()'s.

@@ -79,12 +79,32 @@ undelivered(struct call *c, const struct store_readiness *r)
 	return (NULL);
 }
 
+/* This worker seals to a key that was retired, so that nothing it seals is stored; NULL: it does
+ * not. */
+static const char *
+outdated(struct call *c)
+{
+	const uint8_t *id = seal_sender_id(c->api->sender);
+	char text[KEYRING_ID_TEXT];
+	bool retired = false;
+
+	if (store_key_retired(c->api->db, id, c->deadline_ms, &retired) != ERR_OK)
+		return ("The database did not say whether this worker's key was retired.");
+	if (!retired)
+		return (NULL);
+	text_hex(id, KEYRING_ID_LEN, text);
+	return (said(arena_printf(c->arena,
+	    "This worker seals to key %s, which was retired: what it seals is not stored. Copy the "
+	    "current keyring.public to this host and reload sigsentry-api.",
+	    text)));
+}
+
 /* Why this worker cannot serve; NULL: it can. */
 static const char *
 ill(struct call *c, int64_t *version)
 {
 	struct store_readiness r = {.version = 0};
-	const char *held;
+	const char *why;
 	enum err e = store_ready(c->api->db, c->deadline_ms, c->arena, &r);
 
 	if (e == ERR_TIMEOUT)
@@ -101,14 +121,16 @@ ill(struct call *c, int64_t *version)
 	if (!r.is_writable)
 		return ("The database can only be read: it is a standby. Name the primary in "
 			"`database`, or all hosts with target_session_attrs=read-write.");
-	if (store_held(c->api->db, c->deadline_ms, c->arena, &held) != ERR_OK)
+	if ((why = outdated(c)) != NULL)
+		return (why);
+	if (store_held(c->api->db, c->deadline_ms, c->arena, &why) != ERR_OK)
 		return (unreachable(c));
-	if (held != NULL)
+	if (why != NULL)
 		return (said(arena_printf(c->arena,
 		    "The queue is held %s: events are accepted and wait. `sigsentryctl queue "
 		    "status` shows what waits, `queue release` sends all of it, `queue discard "
 		    "--before TIME` only what was published since then.",
-		    held)));
+		    why)));
 	return (undelivered(c, &r));
 }
 

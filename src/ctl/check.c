@@ -62,15 +62,6 @@ load_ring(const char *path, struct keyring *ring, struct finding *f)
 	return (false);
 }
 
-/* Do both files know the key that ${a} seals to? */
-static bool
-same_active(const struct keyring *a, const struct keyring *b)
-{
-	const struct keyring_key *ka = keyring_active(a), *kb = keyring_active(b);
-
-	return (ka != NULL && kb != NULL && memcmp(ka->id, kb->id, KEYRING_ID_LEN) == 0);
-}
-
 /* Look into both files, as far as this user may. */
 static void
 look_rings(const struct ctl *ctl, struct keyring *pub, struct keyring *priv, struct finding *f)
@@ -97,14 +88,15 @@ look_rings(const struct ctl *ctl, struct keyring *pub, struct keyring *priv, str
 	}
 	if (!load_ring(s->keyring_private, priv, f))
 		return;
-	f->ok = same_active(pub, priv);
+	f->ok = keyring_same_active(pub, priv);
 	if (f->ok) {
 		buf_printf(&f->message, "active key %s, both halves", id);
 		return;
 	}
 	buf_printf(&f->message,
 	    "the public file seals to key %s, which is not the private file's active one", id);
-	buf_printf(&f->cure, "put the two files of one keyring in place, then restart the workers");
+	buf_printf(&f->cure, "sigsentryctl keyring rotate, where a rotation was not finished; or "
+			     "put the two files of one keyring in place, then restart the workers");
 }
 
 static void
@@ -186,6 +178,42 @@ static const struct role_fault {
     {"toomuch", "may look into schema sigsentry: it could read every table",
 	"sigsentryctl migrate"},
 };
+
+/* Does this machine seal to a key that the database takes nothing from any more? */
+static void
+look_retired(const struct ctl *ctl, struct finding *f)
+{
+	struct keyring *ring = crypt_init() == ERR_OK ? keyring_new() : NULL;
+	struct db_rows *rows = NULL;
+	char id[KEYRING_ID_TEXT] = "";
+	struct db_param key;
+	enum err e = ERR_NOMEM;
+
+	if (ring != NULL && access(ctl->settings->keyring_public, R_OK) == 0 &&
+	    keyfile_load(ctl->settings->keyring_public, ring) == ERR_OK)
+		text_hex(keyring_active(ring)->id, KEYRING_ID_LEN, id);
+	keyring_free(ring);
+	if (id[0] == '\0') {
+		buf_printf(
+		    &f->message, "not looked at: %s comes first", ctl->settings->keyring_public);
+		f->ok = true; /* the keyring's own part has said so */
+		return;
+	}
+	key = db_param_text(slice_of(id));
+	e = db_call(
+	    ctl->db, &Q_ADMIN_KEYRING_RETIRED, &key, 1, ctl_deadline(CTL_DEADLINE_MS), &rows);
+	f->ok = e == ERR_OK && db_text(rows, 0, 0).ptr == NULL;
+	if (e != ERR_OK)
+		buf_printf(&f->message, "%s", db_last_error(ctl->db));
+	else if (f->ok)
+		buf_printf(&f->message, "key %s is in use", id);
+	else
+		buf_printf(&f->message, "key %s was retired: nothing sealed to it is stored", id);
+	if (e == ERR_OK && !f->ok)
+		buf_printf(&f->cure, "copy the current keyring.public to this machine, then "
+				     "systemctl reload sigsentry-api");
+	db_rows_free(rows);
+}
 
 static void
 look_roles(const struct ctl *ctl, struct finding *f)
@@ -318,6 +346,7 @@ static const struct part parts[] = {
 	{"keyring",  true,  false, false, look_keyring},
 	{"database", true,  false, false, look_database},
 	{"schema",   true,  true,  false, look_schema},
+	{"sealing",  true,  true,  true,   look_retired},
 	{"roles",    true,  true,  false, look_roles},
 	{"socket",   true,  false, false, look_socket},
 	{"courier",  true,  true,  true,  look_courier},

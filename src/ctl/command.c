@@ -11,7 +11,12 @@
 #include "ctl/channel_cmd.h"
 #include "ctl/check.h"
 #include "ctl/delivery_cmd.h"
+#include "ctl/keyring_check.h"
 #include "ctl/keyring_cmd.h"
+#include "ctl/keyring_move.h"
+#include "ctl/keyring_reseal.h"
+#include "ctl/keyring_retire.h"
+#include "ctl/keyring_rotate.h"
 #include "ctl/migrate.h"
 #include "ctl/publish_cmd.h"
 #include "ctl/queue_cmd.h"
@@ -216,6 +221,39 @@ static const struct command commands[] = {
 	    .run = keyring_generate_run},
 	{"keyring list", "the keys of the keyring, without their secrets", "", "keyring list", {{0, NEED_END}},
 	    .run = keyring_list_run},
+	{"keyring rotate", "seal what is new to a new key; run it until it is done",
+	    "First adds a key to keyring_private and says which couriers must be given it: they read\n"
+	    "it when they start. Then, run again, refuses until every live courier has the key, and\n"
+	    "makes it active in both files. Values that are stored stay as they are: see reseal.\n",
+	    "keyring rotate", {{0, NEED_END}},
+	    .run = keyring_rotate_run},
+	{"keyring reseal", "seal stored values anew to the active key",
+	    "While all else goes on, in small transactions that wait for nobody. May be ended at any\n"
+	    "moment and run again: it goes on with what is left. Needs keyring_private.\n",
+	    "keyring reseal", {{0, NEED_END}},
+	    .run = keyring_reseal_run},
+	{"keyring retire", "take a key out of use that no stored value needs",
+	    "From then on the database takes nothing that is sealed to it. The private half is put\n"
+	    "into a file beside keyring_private: keep it while a backup of the database needs it.\n",
+	    "keyring retire f35e5616160a30bf",
+	    {{OPTION_KEY, NEED_WORD}},
+	    .run = keyring_retire_run},
+	{"keyring export", "write the keys to a file (0600) or into a pipe, for a backup or a machine",
+	    "Never overwrites a file, and shows no private key on a terminal.\n",
+	    "keyring export /root/keyring.backup",
+	    {{OPTION_RING, NEED_WORD}, {OPTION_PUBLIC, NEED_NOT}},
+	    .run = keyring_export_run},
+	{"keyring import", "add the keys of a file to the keyring",
+	    "Adds what is missing, overwrites nothing, and leaves the active key as it is, unless there\n"
+	    "is none. With --public, for a web host: puts the file in place of keyring_public.\n",
+	    "keyring import --public keyring.public",
+	    {{OPTION_RING, NEED_WORD}, {OPTION_PUBLIC, NEED_NOT}},
+	    .run = keyring_import_run},
+	{"keyring check", "open every stored value and count",
+	    "Changes nothing, and shows nothing of what it opens. Names the channel and field of each\n"
+	    "value that cannot be opened, and exits with 1 if there is one. Needs keyring_private.\n",
+	    "keyring check", {{0, NEED_END}},
+	    .run = keyring_check_run},
 
 	{"audit", "who changed what, newest first", "", "audit --since 7d --limit 20",
 	    {{OPTION_TENANT, NEED_NOT}, {OPTION_SINCE, NEED_NOT}, {OPTION_LIMIT, NEED_NOT}},

@@ -1,4 +1,7 @@
-/* The keyring's commands: files alone, no database, so that they work before there is one. */
+/*
+ * The keyring's files, and the commands that need nothing else: no database, so that they work
+ * before there is one.
+ */
 #include "ctl/keyring_cmd.h"
 
 #include <string.h>
@@ -21,9 +24,8 @@ keyring_look(const struct settings *s)
 	return (pub ? KEYRING_PUBLIC_ONLY : KEYRING_NONE);
 }
 
-/* An empty ring, with the crypto library ready. */
-static struct keyring *
-ring_new(const struct ctl *ctl)
+struct keyring *
+keyring_empty(const struct ctl *ctl)
 {
 	struct keyring *ring = crypt_init() == ERR_OK ? keyring_new() : NULL;
 
@@ -32,7 +34,75 @@ ring_new(const struct ctl *ctl)
 	return (ring);
 }
 
-/* Write one file of ${ring}. */
+enum err
+keyring_lock(const struct ctl *ctl, int *fd)
+{
+	enum err e = keyfile_lock(ctl->settings->keyring_private, fd);
+
+	if (e != ERR_OK)
+		buf_printf(ctl->why, "the folder of %s cannot be locked; is it there?",
+		    ctl->settings->keyring_private);
+	return (e);
+}
+
+bool
+keyring_same_active(const struct keyring *a, const struct keyring *b)
+{
+	const struct keyring_key *ka = keyring_active(a), *kb = keyring_active(b);
+
+	return (ka != NULL && kb != NULL && memcmp(ka->id, kb->id, KEYRING_ID_LEN) == 0);
+}
+
+enum err
+keyring_load_private(const struct ctl *ctl, struct keyring *ring)
+{
+	const char *path = ctl->settings->keyring_private;
+	enum err e;
+
+	if (access(path, F_OK) != 0) {
+		buf_printf(ctl->why,
+		    "there is no %s: run this on the courier's machine, or bring the keys here "
+		    "with `sigsentryctl keyring import`",
+		    path);
+		return (ERR_NOTFOUND);
+	}
+	if ((e = keyfile_load(path, ring)) == ERR_OK && !ring->has_private)
+		e = ERR_DENIED;
+	if (e != ERR_OK)
+		buf_printf(ctl->why,
+		    "%s cannot be used as private keys (%s); `sigsentryctl check` says more", path,
+		    err_word(e));
+	return (e == ERR_INVALID ? ERR_DENIED : e);
+}
+
+enum err
+keyring_load_public(const struct ctl *ctl, struct keyring *ring)
+{
+	const char *path = ctl->settings->keyring_public;
+	enum err e;
+
+	if (access(path, F_OK) != 0)
+		return (ERR_OK);
+	if ((e = keyfile_load(path, ring)) != ERR_OK)
+		buf_printf(ctl->why, "%s cannot be used (%s); `sigsentryctl check` says more", path,
+		    err_word(e));
+	return (e == ERR_INVALID ? ERR_DENIED : e);
+}
+
+enum err
+keyring_save(const struct ctl *ctl, const char *path, const struct keyring *ring, bool with_private)
+{
+	enum err e = keyfile_save(path, ring, with_private, true);
+
+	if (e != ERR_OK)
+		buf_printf(ctl->why,
+		    "%s could not be written; may this user write in its folder? Run it again "
+		    "when it can be",
+		    path);
+	return (e);
+}
+
+/* Write one file of ${ring} where there is none. */
 static enum err
 save(const struct ctl *ctl, const char *path, const struct keyring *ring, bool with_private)
 {
@@ -66,7 +136,7 @@ keyring_make(const struct ctl *ctl, char *id)
 						 : ctl->settings->keyring_private);
 		return (ERR_EXISTS);
 	}
-	if ((ring = ring_new(ctl)) == NULL)
+	if ((ring = keyring_empty(ctl)) == NULL)
 		return (ERR_NOMEM);
 	if ((e = keyring_add(ring, clock_wall_ms(&c))) != ERR_OK)
 		buf_printf(ctl->why, "the crypto library could not make a key (%s)", err_word(e));
@@ -88,7 +158,7 @@ keyring_make_public(const struct ctl *ctl)
 	struct keyring *ring;
 	enum err e;
 
-	if ((ring = ring_new(ctl)) == NULL)
+	if ((ring = keyring_empty(ctl)) == NULL)
 		return (ERR_NOMEM);
 	if ((e = keyfile_load(ctl->settings->keyring_private, ring)) != ERR_OK)
 		buf_printf(ctl->why, "%s cannot be read (%s)", ctl->settings->keyring_private,
@@ -99,11 +169,11 @@ keyring_make_public(const struct ctl *ctl)
 	return (e == ERR_INVALID ? ERR_DENIED : e);
 }
 
-/* Make the cells of a row out of ${key}. */
+/* Make the cells of a row out of key ${i}. */
 static enum err
-key_row(
-    const struct ctl *ctl, const struct keyring_key *key, bool has_private, struct slice cells[4])
+key_row(const struct ctl *ctl, const struct keyring *ring, size_t i, struct slice cells[4])
 {
+	const struct keyring_key *key = &ring->keys[i];
 	char *id = arena_alloc(ctl->arena, KEYRING_ID_TEXT);
 	char *at = arena_alloc(ctl->arena, CLOCK_RFC3339_SIZE);
 
@@ -113,8 +183,8 @@ key_row(
 	clock_rfc3339(key->created_ms, at);
 	cells[0] = slice_of(id);
 	cells[1] = slice_of(at);
-	cells[2] = slice_of(key->active ? "active" : "old");
-	cells[3] = slice_of(has_private ? "t" : "f");
+	cells[2] = slice_of(keyring_state_words[keyring_state(ring, key)]);
+	cells[3] = slice_of(ring->has_private ? "t" : "f");
 	return (ERR_OK);
 }
 
@@ -130,7 +200,7 @@ print(const struct ctl *ctl, const struct keyring *ring, bool record)
 	size_t i;
 
 	for (i = 0; i < ring->nkeys && e == ERR_OK; i++)
-		e = key_row(ctl, &ring->keys[i], ring->has_private, cells + 4 * i);
+		e = key_row(ctl, ring, i, cells + 4 * i);
 	if (e == ERR_OK && !record)
 		return (output_list(&t, ctl->json, ctl->arena, ctl->out));
 	if (e == ERR_OK)
@@ -165,7 +235,7 @@ keyring_list_run(const struct ctl *ctl)
 	struct keyring *ring;
 	enum err e;
 
-	if ((ring = ring_new(ctl)) == NULL)
+	if ((ring = keyring_empty(ctl)) == NULL)
 		return (ERR_NOMEM);
 	if ((e = load(ctl, ring)) == ERR_OK)
 		e = print(ctl, ring, false);
@@ -182,7 +252,7 @@ keyring_generate_run(const struct ctl *ctl)
 
 	if ((e = keyring_make(ctl, id)) != ERR_OK)
 		return (e);
-	if ((ring = ring_new(ctl)) == NULL)
+	if ((ring = keyring_empty(ctl)) == NULL)
 		return (ERR_NOMEM);
 	if ((e = load(ctl, ring)) == ERR_OK)
 		e = print(ctl, ring, true);

@@ -12,6 +12,7 @@
 #include "base/when.h"
 #include "domain/apikey.h"
 #include "domain/channel.h"
+#include "domain/keyring.h"
 #include "domain/severity.h"
 
 #define NUMBER_MAX 2147483647 /* integer of the database */
@@ -217,6 +218,24 @@ convert_status(struct arena *a, struct slice text, struct slice *out, const char
 	return (is_word(text, statuses, NSTATUSES) ? ERR_OK : ERR_INVALID);
 }
 
+static enum err
+convert_key(struct arena *a, struct slice text, struct slice *out, const char **why)
+{
+	uint8_t id[KEYRING_ID_LEN];
+	char canonical[KEYRING_ID_TEXT];
+	char *copy;
+
+	*why = "must be 16 hex digits such as f35e5616160a30bf; `sigsentryctl keyring list` shows "
+	       "them";
+	if (text_unhex(text, id, sizeof(id)) != ERR_OK)
+		return (ERR_INVALID);
+	text_hex(id, sizeof(id), canonical);
+	if ((copy = arena_dup(a, slice_of(canonical))) == NULL)
+		return (ERR_NOMEM);
+	*out = slice_of(copy);
+	return (ERR_OK);
+}
+
 /* Credentials on a command line would stand in everybody's list of processes. */
 static enum err
 convert_file(struct arena *a, struct slice text, struct slice *out, const char **why)
@@ -263,6 +282,9 @@ const struct option_row option_rows[OPTION__MAX] = {
 	[OPTION_BEFORE]     = {"before",    0,   false, "WHEN",      "what was published before: 2026-01-31T12:00:00Z, or 1d for a day back", convert_before, NULL, 0},
 	[OPTION_REASON]     = {"reason",    0,   false, "TEXT",      "why, for those who look at `status`", NULL, NULL, 0},
 	[OPTION_FILE]       = {"file",      0,   false, "FILE",      "file with the event, a JSON object as in the API; - is standard input", NULL, NULL, 0},
+	[OPTION_RING]       = {"keyring",   0,   false, "FILE",      "file with a keyring; - is standard input or output", NULL, NULL, 0},
+	[OPTION_KEY]        = {"key",       0,   false, "KEY",       "id of a key of the keyring, 16 hex digits; `sigsentryctl keyring list` shows them", convert_key, NULL, 0},
+	[OPTION_PUBLIC]     = {"public",    0,   false, NULL,        "the public keys, which are all that a web host needs", NULL, NULL, 0},
 	[OPTION_NAGIOS]     = {"nagios",    0,   false, NULL,        "one line with performance data; exit status 0 OK, 1 WARNING, 2 CRITICAL", NULL, NULL, 0},
 	[OPTION_AUTOMATIC]  = {"automatic", 0,   false, NULL,        "as packages call it: only where auto_migrate is yes, and without a long wait", NULL, NULL, 0},
 	[OPTION_ADMIN_USER] = {"admin-user", 0,  false, "ROLE",      "database role that may create roles and databases; postgres without it", convert_name, NULL, 0},

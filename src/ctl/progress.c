@@ -39,7 +39,7 @@ put_rest(const struct progress *p, int64_t done, int64_t at_ms)
 
 	if (done <= 0 || took_ms < GUESS_MS || done >= p->total)
 		return;
-	rest_s = took_ms / done * (p->total - done) / 1000 + 1;
+	rest_s = took_ms * (p->total - done) / done / 1000 + 1;
 	if (rest_s < 120)
 		fprintf(stderr, ", %lld s left", (long long)rest_s);
 	else

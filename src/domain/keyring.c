@@ -14,6 +14,8 @@
 
 #define WORDS_MAX 7 /* words of a line that are looked at; the longest has 6 */
 
+const char *const keyring_state_words[KEYRING__MAX] = {"active", "next", "old"};
+
 /* The words of a line, without the blanks between them. */
 struct words {
 	struct slice at[WORDS_MAX];
@@ -48,11 +50,11 @@ key_id(const uint8_t public_key[KEYRING_KEY_LEN], uint8_t id[KEYRING_ID_LEN])
 	memcpy(id, digest, KEYRING_ID_LEN);
 }
 
-enum err
-keyring_add(struct keyring *ring, int64_t created_ms)
+/* Make a key pair in the first free place of ${ring}, not active. */
+static enum err
+make_key(struct keyring *ring, int64_t created_ms, struct keyring_key **out)
 {
 	struct keyring_key *key;
-	size_t i;
 
 	if (ring->nkeys > 0 && !ring->has_private)
 		return (ERR_INTERNAL); /* half of its keys would lack their private part */
@@ -66,11 +68,100 @@ keyring_add(struct keyring *ring, int64_t created_ms)
 	}
 	key_id(key->public_key, key->id);
 	key->created_ms = created_ms;
-	key->active = true;
-	for (i = 0; i < ring->nkeys; i++)
-		ring->keys[i].active = false;
 	ring->nkeys++;
 	ring->has_private = true;
+	*out = key;
+	return (ERR_OK);
+}
+
+/* Make ${key} of ${ring} the only active one. */
+static void
+make_active(struct keyring *ring, const struct keyring_key *key)
+{
+	size_t i;
+
+	for (i = 0; i < ring->nkeys; i++)
+		ring->keys[i].active = &ring->keys[i] == key;
+}
+
+enum err
+keyring_add(struct keyring *ring, int64_t created_ms)
+{
+	struct keyring_key *key;
+	enum err e;
+
+	if ((e = make_key(ring, created_ms, &key)) == ERR_OK)
+		make_active(ring, key);
+	return (e);
+}
+
+enum err
+keyring_add_next(struct keyring *ring, int64_t created_ms, const struct keyring_key **out)
+{
+	struct keyring_key *key;
+	enum err e;
+	size_t i;
+
+	for (i = 0; i < ring->nkeys; i++) {
+		if (created_ms <= ring->keys[i].created_ms)
+			created_ms = ring->keys[i].created_ms + 1;
+	}
+	if ((e = make_key(ring, created_ms, &key)) == ERR_OK)
+		*out = key;
+	return (e);
+}
+
+enum err
+keyring_activate(struct keyring *ring, const uint8_t id[KEYRING_ID_LEN])
+{
+	const struct keyring_key *key = keyring_find(ring, id);
+
+	if (key == NULL)
+		return (ERR_NOTFOUND);
+	make_active(ring, key);
+	return (ERR_OK);
+}
+
+enum err
+keyring_remove(struct keyring *ring, const uint8_t id[KEYRING_ID_LEN])
+{
+	const struct keyring_key *key = keyring_find(ring, id);
+	size_t i;
+
+	if (key == NULL)
+		return (ERR_NOTFOUND);
+	if (key->active)
+		return (ERR_DENIED);
+	for (i = (size_t)(key - ring->keys); i + 1 < ring->nkeys; i++)
+		ring->keys[i] = ring->keys[i + 1];
+	mem_wipe(&ring->keys[--ring->nkeys], sizeof(ring->keys[0]));
+	return (ERR_OK);
+}
+
+enum err
+keyring_merge(struct keyring *ring, const struct keyring *from, size_t *added)
+{
+	const size_t before = ring->nkeys;
+	size_t i;
+
+	*added = 0;
+	if (before == 0)
+		ring->has_private = from->has_private;
+	if (ring->has_private != from->has_private)
+		return (ERR_INVALID);
+	for (i = 0; i < from->nkeys; i++) {
+		if (keyring_find(ring, from->keys[i].id) != NULL)
+			continue;
+		if (ring->nkeys == KEYRING_KEYS_MAX) {
+			mem_wipe(
+			    &ring->keys[before], (ring->nkeys - before) * sizeof(ring->keys[0]));
+			ring->nkeys = before;
+			return (ERR_SPACE);
+		}
+		ring->keys[ring->nkeys] = from->keys[i];
+		ring->keys[ring->nkeys++].active = before == 0 && from->keys[i].active;
+	}
+	*added = ring->nkeys - before;
 	return (ERR_OK);
 }
 
@@ -84,6 +175,27 @@ keyring_active(const struct keyring *ring)
 			return (&ring->keys[i]);
 	}
 	return (NULL);
+}
+
+const struct keyring_key *
+keyring_next(const struct keyring *ring)
+{
+	const struct keyring_key *last = keyring_active(ring);
+	size_t i;
+
+	for (i = 0; i < ring->nkeys && last != NULL; i++) {
+		if (ring->keys[i].created_ms > last->created_ms)
+			last = &ring->keys[i];
+	}
+	return (last != NULL && last->active ? NULL : last);
+}
+
+enum keyring_state
+keyring_state(const struct keyring *ring, const struct keyring_key *key)
+{
+	if (key->active)
+		return (KEYRING_ACTIVE);
+	return (key == keyring_next(ring) ? KEYRING_NEXT : KEYRING_OLD);
 }
 
 const struct keyring_key *

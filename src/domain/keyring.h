@@ -14,6 +14,13 @@
 #define KEYRING_KEY_LEN  32 /* bytes of an X25519 key */
 #define KEYRING_KEYS_MAX 32
 
+/**
+ * What a key is for.  A key that was made after the active one is to take its place when every
+ * courier has it; in the file it stands as "old", since programs of 0.1.0 know but two words.
+ */
+enum keyring_state { KEYRING_ACTIVE = 0, KEYRING_NEXT, KEYRING_OLD, KEYRING__MAX };
+extern const char *const keyring_state_words[KEYRING__MAX];
+
 /** One recipient key.  `private_key` is all zeroes in a public keyring. */
 struct keyring_key {
 	uint8_t id[KEYRING_ID_LEN];
@@ -45,10 +52,40 @@ void keyring_free(struct keyring *ring);
 enum err keyring_add(struct keyring *ring, int64_t created_ms) MUST_CHECK;
 
 /**
- * keyring_active(ring), keyring_find(ring, id):
- * The active key; the key with ${id}.  NULL: none.
+ * keyring_add_next(ring, created_ms, key):
+ * Make a new key pair that waits to take the active one's place; ${key} gets it.  Whatever the
+ * clock says, it counts as made after all others.  Errors as above.
+ */
+enum err keyring_add_next(
+    struct keyring *ring, int64_t created_ms, const struct keyring_key **key) MUST_CHECK;
+
+/**
+ * keyring_activate(ring, id), keyring_remove(ring, id):
+ * Make the key with ${id} the active one in place of the one that is; wipe it and take it out,
+ * which the active one cannot be.  ERR_NOTFOUND: there is none.  ERR_DENIED: it is active.
+ */
+enum err keyring_activate(struct keyring *ring, const uint8_t id[KEYRING_ID_LEN]) MUST_CHECK;
+enum err keyring_remove(struct keyring *ring, const uint8_t id[KEYRING_ID_LEN]) MUST_CHECK;
+
+/**
+ * keyring_merge(ring, from, added):
+ * Take what ${ring} lacks of the keys of ${from}; ${added} gets how many.  Its own keys and which
+ * of them is active stay as they are; an empty one becomes as ${from}.  ERR_SPACE: they are too
+ * many.  ERR_INVALID: one holds private keys and the other does not.  Then ${ring} is as it was.
+ */
+enum err keyring_merge(struct keyring *ring, const struct keyring *from, size_t *added) MUST_CHECK;
+
+/**
+ * keyring_active(ring), keyring_next(ring), keyring_find(ring, id):
+ * The active key; the one that waits to become it, of several the last made; the key with ${id}.
+ * NULL: none.
+ *
+ * keyring_state(ring, key):
+ * What ${key} of ${ring} is for.
  */
 const struct keyring_key *keyring_active(const struct keyring *ring);
+const struct keyring_key *keyring_next(const struct keyring *ring);
+enum keyring_state keyring_state(const struct keyring *ring, const struct keyring_key *key);
 const struct keyring_key *keyring_find(
     const struct keyring *ring, const uint8_t id[KEYRING_ID_LEN]);
 

@@ -95,6 +95,12 @@ seal_sender_free(struct seal_sender *s)
 	mem_locked_free(s, sizeof(*s));
 }
 
+const uint8_t *
+seal_sender_id(const struct seal_sender *s)
+{
+	return (s->id);
+}
+
 int64_t
 seal_sender_idle_ms(const struct seal_sender *s, int64_t now_ms)
 {

@@ -55,6 +55,12 @@ enum err seal_close(struct seal_sender *s, int64_t now_ms, const struct seal_whe
 int64_t seal_sender_idle_ms(const struct seal_sender *s, int64_t now_ms);
 void seal_sender_expire(struct seal_sender *s, int64_t now_ms);
 
+/**
+ * seal_sender_id(s):
+ * The id of the key that ${s} seals to, KEYRING_ID_LEN bytes that live as long as ${s}.
+ */
+const uint8_t *seal_sender_id(const struct seal_sender *s);
+
 /** The courier's opening end: the private keyring and a cache of contexts by (key id, enc). */
 struct seal_ring;
 

@@ -152,8 +152,9 @@ WANTED = [
     "setup", "migrate", "check", "tenant create", "tenant list", "tenant set-plan", "tenant rename", "tenant suspend",
     "tenant resume", "tenant delete", "project create", "project list", "project rename", "project delete",
     "apikey create", "apikey list", "apikey revoke", "plan list", "plan set", "channel list", "channel create",
-    "keyring generate", "keyring list", "publish", "delivery list", "delivery retry", "status", "queue status", "queue hold", "queue release",
-    "queue discard", "audit",
+    "keyring generate", "keyring list", "keyring rotate", "keyring reseal", "keyring retire", "keyring export",
+    "keyring import", "keyring check", "publish", "delivery list", "delivery retry", "status", "queue status", "queue hold",
+    "queue release", "queue discard", "audit",
 ]
 
 
@@ -967,10 +968,10 @@ def keep_house(own):
 def test_check_of_what_is_well(done, listener):
     keep_house(done)
     found = parts_of(*done.options, *listener)
-    assert list(found) == ["config", "keyring", "database", "schema", "roles", "socket", "courier", "queue"]
+    assert list(found) == ["config", "keyring", "database", "schema", "sealing", "roles", "socket", "courier", "queue"]
     assert all(p["ok"] and p["cure"] is None and p["message"] for p in found.values()), found
     text = plain("check", *done.options, *listener)
-    assert [line.split()[0] for line in text.splitlines()] == ["ok"] * 8
+    assert [line.split()[0] for line in text.splitlines()] == ["ok"] * 9
 
 
 def test_check_of_the_stack():
@@ -987,11 +988,11 @@ def ill(found):
 def test_check_names_what_is_ill(done, listener, tmp_path):
     keep_house(done)
     assert ill(parts_of(*done.options, *listener, "-o", "api_workers=0")) == {
-        "config", "keyring", "database", "schema", "roles", "socket", "courier", "queue"}
+        "config", "keyring", "database", "schema", "sealing", "roles", "socket", "courier", "queue"}
     assert ill(parts_of(*done.options, "-o", "api_socket=%s" % (tmp_path / "none"))) == {"socket"}
     assert ill(parts_of(*done.options, *listener, "-o", "keyring_public=%s" % (tmp_path / "none"))) == {"keyring"}
     assert ill(parts_of(*done.options, *listener, "-o", "database=host=%s" % tmp_path)) == {
-        "database", "schema", "roles", "courier", "queue"}
+        "database", "schema", "sealing", "roles", "courier", "queue"}
     text = run("check", *done.options, "-o", "api_socket=%s" % (tmp_path / "none")).stdout
     assert re.search(r"^ILL +socket .*\n +cure: +start sigsentry-api", text, re.M)
 

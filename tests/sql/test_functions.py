@@ -964,6 +964,7 @@ WITHOUT_TENANT = {
     "queue_event_idx": "as queue_ready_idx",
     "lane_due_idx": "couriers look for every tenant's",
     "courier_pkey": "the service's own",
+    "retired_key_pkey": "the keyring is the service's own",
     "tally_attempt_pkey": "counts of the whole service",
     "tally_delivery_pkey": "counts of the whole service",
     "delivery_finished_idx": "rates of the whole service; a BRIN index of a few pages",

@@ -175,6 +175,7 @@ def test_the_api_role_can_do_its_work(db, api, home):
                                          call_id())["queued"] == 0,
         "channel_delete": lambda: delete(api, home.digest, channel)["status"] == "ok",
         "held": lambda: call(api, "api_held") == {"held_at": None, "why": None},
+        "key_retired": lambda: call(api, "api_key_retired", bytes(8))["key_retired"] is False,
         "metrics": lambda: len(Database(api).rows("SELECT * FROM api.metrics()")) > 0,
     }
     assert set(work) == {f["name"] for f in functions(db) if f["schema"] == "api"}

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/crypt.h"
+#include "base/mem.h"
 #include "bytes.h"
 
 /* Two key pairs, computed by another X25519; the first is Bob's of RFC 7748 §6.1. */
@@ -76,6 +77,92 @@ test_add(void **st)
 	}
 	CHECK("full", keyring_add(ring, 0) == ERR_SPACE);
 	CHECK("full", ring->nkeys == KEYRING_KEYS_MAX && ring->keys[KEYRING_KEYS_MAX - 1].active);
+}
+
+static void
+test_add_next(void **st)
+{
+	struct keyring *ring = *st;
+	const struct keyring_key *first, *next = NULL;
+
+	CHECK("add", keyring_add(ring, 1000) == ERR_OK);
+	CHECK("none waits", keyring_next(ring) == NULL);
+	/* the clock has gone back */
+	CHECK("next", keyring_add_next(ring, 10, &next) == ERR_OK);
+	first = &ring->keys[0];
+	CHECK("it waits", next == &ring->keys[1] && keyring_next(ring) == next);
+	CHECK("made after all others", next->created_ms == 1001);
+	CHECK("not active", keyring_active(ring) == first && !next->active);
+	CHECK("states", keyring_state(ring, first) == KEYRING_ACTIVE &&
+			    keyring_state(ring, next) == KEYRING_NEXT);
+	CHECK("words", strcmp(keyring_state_words[KEYRING_NEXT], "next") == 0);
+	CHECK("activate", keyring_activate(ring, next->id) == ERR_OK);
+	CHECK("one is active", keyring_active(ring) == next && !first->active);
+	CHECK("none waits", keyring_next(ring) == NULL);
+	CHECK("old", keyring_state(ring, first) == KEYRING_OLD);
+	CHECK("no such key", keyring_activate(ring, bytes_hex(ID1).b) == ERR_NOTFOUND);
+	CHECK("no such key", keyring_active(ring) == next);
+}
+
+/* Whoever knows but "active" and "old" reads a ring with a key that waits. */
+static void
+test_next_in_the_file(void **st)
+{
+	struct keyring *ring = *st;
+	struct buf out;
+	size_t line;
+
+	CHECK("parse", keyring_parse(slice_of(PRIVATE ACTIVE1 OLD2), ring, &line) == ERR_OK);
+	CHECK("waits", keyring_next(ring) == &ring->keys[1]);
+	buf_init(&out, 4096);
+	keyring_print(ring, true, &out);
+	CHECK("as it was", slice_eq(buf_slice(&out), slice_of(PRIVATE ACTIVE1 OLD2)));
+	buf_clear(&out);
+	CHECK("parse", keyring_parse(slice_of(PRIVATE OLD1 ACTIVE2), ring, &line) == ERR_OK);
+	CHECK("older", keyring_next(ring) == NULL);
+}
+
+static void
+test_remove(void **st)
+{
+	struct keyring *ring = *st;
+	size_t line;
+
+	CHECK("parse", keyring_parse(slice_of(PRIVATE OLD1 ACTIVE2), ring, &line) == ERR_OK);
+	CHECK("active", keyring_remove(ring, bytes_hex(ID2).b) == ERR_DENIED && ring->nkeys == 2);
+	CHECK("remove", keyring_remove(ring, bytes_hex(ID1).b) == ERR_OK);
+	CHECK("gone", ring->nkeys == 1 && keyring_find(ring, bytes_hex(ID1).b) == NULL);
+	CHECK("wiped", bytes_are(&ring->keys[1], sizeof(ring->keys[1]), 0));
+	CHECK("the other stays", keyring_active(ring) == &ring->keys[0]);
+	CHECK("private", memcmp(ring->keys[0].private_key, bytes_hex(SK2).b, 32) == 0);
+	CHECK("again", keyring_remove(ring, bytes_hex(ID1).b) == ERR_NOTFOUND);
+}
+
+static void
+test_merge(void **st)
+{
+	struct keyring *ring = *st, *from = keyring_new();
+	size_t added, line;
+
+	CHECK("locked", from != NULL);
+	CHECK("parse", keyring_parse(slice_of(PRIVATE OLD1 ACTIVE2), from, &line) == ERR_OK);
+	CHECK("into none", keyring_merge(ring, from, &added) == ERR_OK && added == 2);
+	CHECK("as it was", memcmp(ring, from, sizeof(*ring)) == 0);
+	CHECK("again", keyring_merge(ring, from, &added) == ERR_OK && added == 0);
+	CHECK("parse", keyring_parse(slice_of(PRIVATE ACTIVE1), ring, &line) == ERR_OK);
+	CHECK("one more", keyring_merge(ring, from, &added) == ERR_OK && added == 1);
+	CHECK("active stays", keyring_active(ring) == &ring->keys[0]);
+	CHECK("newer waits", keyring_next(ring) == &ring->keys[1]);
+	CHECK("public", keyring_parse(slice_of(PUBLIC PUB1 PUB2), from, &line) == ERR_OK);
+	CHECK("half a key", keyring_merge(ring, from, &added) == ERR_INVALID && ring->nkeys == 2);
+	while (ring->nkeys < KEYRING_KEYS_MAX - 1)
+		CHECK("fill", keyring_add(ring, 1) == ERR_OK);
+	mem_wipe(from, sizeof(*from));
+	CHECK("two", keyring_add(from, 1) == ERR_OK && keyring_add(from, 2) == ERR_OK);
+	CHECK("full", keyring_merge(ring, from, &added) == ERR_SPACE);
+	CHECK("as it was", ring->nkeys == KEYRING_KEYS_MAX - 1 &&
+			       bytes_are(&ring->keys[ring->nkeys], sizeof(ring->keys[0]), 0));
+	keyring_free(from);
 }
 
 static void
@@ -326,6 +413,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_new),
 	    TEST(test_add),
+	    TEST(test_add_next),
+	    TEST(test_next_in_the_file),
+	    TEST(test_remove),
+	    TEST(test_merge),
 	    TEST(test_parse),
 	    TEST(test_parse_values),
 	    TEST(test_refuse),

@@ -1,0 +1,2 @@
+-- No parameters.
+SELECT * FROM admin.keyring_counts()
