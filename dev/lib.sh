@@ -238,7 +238,8 @@ pg_configure() {
 		log_timezone = 'UTC'
 		log_line_prefix = '%m [%p] %q%u@%d '
 	END
-	pg_write "$PG_DIR/data/pg_hba.conf" <<<'local all all peer map=stack'
+	# and whose copy a test makes
+	pg_write "$PG_DIR/data/pg_hba.conf" < <(printf '%s\n' 'local all all peer map=stack' 'local replication postgres peer map=stack')
 	pg_write "$PG_DIR/data/pg_ident.conf" < <(pg_ident_lines)
 }
 

@@ -87,7 +87,7 @@ static const struct sqlstate_row sqlstates[] = {
     {"40001", ERR_DOWN, false, NULL, false}, /* serialization_failure */
     {"42883", ERR_DOWN, false, "the schema is missing or too old: run sigsentryctl migrate", false},
     {"3F000", ERR_DOWN, false, "the schema is missing or too old: run sigsentryctl migrate", false},
-    {"22", ERR_INVALID, false, NULL, false},   /* data exceptions: a value that does not fit */
+    {"22", ERR_INVALID, false, NULL, false}, /* data exceptions: a value that does not fit */
     /* raised by sigsentry.seal_check */
     {"53S01", ERR_DOWN, false,
 	"keyring_public seals to a key that was retired: copy the current file to this host, then "

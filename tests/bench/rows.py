@@ -8,6 +8,7 @@ import dataclasses
 import operator
 
 from deliver import throughput
+from disk import disk
 from lateness import lateness
 from manage import requests
 from memory import memory
@@ -40,4 +41,6 @@ ROWS = [
     Row("worker, PSS, MiB", "<= 3", memory),
     Row("courier with 100 flights, PSS, MiB", "<= 24", memory),
     Row("courier with 1,000 flights, PSS, MiB", "<= 96", memory),
+    Row("history, bytes an event and delivery", "<= 4096", disk),
+    Row("WAL, bytes an event and delivery", "<= 16384", disk),
 ]

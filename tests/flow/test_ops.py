@@ -557,3 +557,22 @@ def test_a_scrape_touches_no_table_that_grows():
             assert cursor.fetchone()[0] < 100
     finally:
         holder.close()
+
+
+# What the alerts for Prometheus ask for -------------------------------------------------------------------------
+
+RULES = (stack.ROOT / "monitoring" / "sigsentry.rules.yml").read_text()
+
+
+def test_alerts_ask_for_what_there_is():
+    """A metric, a label or a word of one that is renamed would silence its alert for ever."""
+    ask("/readyz")
+    samples = scrape()
+    names = {name for name, _ in samples}
+    asked = set(re.findall(r"\bsigsentry_[a-z_]+", RULES))
+    assert len(asked) >= 10 and asked <= names, asked - names
+    for name, inside in re.findall(r"(sigsentry_[a-z_]+)\{([^}]*)\}", RULES):
+        for label, words in re.findall(r'(\w+)!?=~?"([^"]*)"', inside):
+            there = {dict(labels).get(label, "") for n, labels in samples if n == name}
+            assert "" not in there, "%s has no label %s" % (name, label)
+            assert label == "status" or set(words.split("|")) <= there, (name, label, words, there)
