@@ -1,4 +1,4 @@
--- courier.epoch: make the minute's mark, and look whether a courier's own is here.
+-- courier.epoch: make a mark where the newest is 15 seconds old, and look whether a courier's own is here.
 -- p_mark, p_made_at  what the courier remembers; NULL: it remembers nothing
 -- p_name  the courier's name
 -- Returns one row: lost, this database has lost the courier's mark, and its queue is held (sigsentry.epoch_is_lost); mark, made_at, what
@@ -18,7 +18,7 @@ AS $$
 BEGIN
 	lost := p_mark IS NOT NULL AND sigsentry.epoch_is_lost(p_mark, p_made_at, p_name);
 	-- "sigsente" in ASCII; who does not get it leaves it to the one that has it
-	IF NOT EXISTS (SELECT 1 FROM sigsentry.epoch e WHERE e.made_at > now() - interval '1 minute' AND e.made_at <= now())
+	IF NOT EXISTS (SELECT 1 FROM sigsentry.epoch e WHERE e.made_at > now() - interval '15 seconds' AND e.made_at <= now())
 	   AND pg_try_advisory_xact_lock(8316291932236969061) THEN
 		INSERT INTO sigsentry.epoch (mark) VALUES (gen_random_uuid());
 	END IF;

@@ -7,7 +7,7 @@ CREATE TABLE sigsentry.epoch (
 	made_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX epoch_made_idx ON sigsentry.epoch (made_at);
-COMMENT ON TABLE sigsentry.epoch IS 'A mark a minute, of the last seven days.';
+COMMENT ON TABLE sigsentry.epoch IS 'Marks, four a minute at the most, of the last seven days.';
 COMMENT ON COLUMN sigsentry.epoch.mark IS 'Made at random: no other history of this database has the same.';
 COMMENT ON COLUMN sigsentry.epoch.made_at IS 'When.';
 

@@ -189,6 +189,14 @@ queue_is_empty() {
 	inside sigsentryctl --json status | has_line '"waiting":0,"sending":0,'
 }
 
+queue_is_held() {
+	inside sigsentryctl --json queue status | has_line '"held":true'
+}
+
+active_key() {
+	inside sigsentryctl --json keyring list | grep -oE '"id":"[0-9a-f]{16}","createdAt":"[^"]*","state":"active"' | cut -d '"' -f 4
+}
+
 units_run() {
 	inside systemctl is-active sigsentry-api.socket sigsentry-api.service sigsentry-courier.service >/dev/null
 }

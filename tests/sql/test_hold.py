@@ -66,13 +66,15 @@ def audit(h):
 # ---- marks -------------------------------------------------------------------------------------------
 
 
-def test_a_mark_a_minute_and_the_one_to_remember_is_a_minute_old(h):
+def test_marks_every_15_seconds_and_the_one_to_remember_is_a_minute_old(h):
     first = look(h)
     assert (first["lost"], first["mark"], first["made_at"], first["held_at"]) == (False, None, None, None)
     assert look(h) == first and h.value("SELECT count(*) FROM sigsentry.epoch") == 1
-    h.rows("UPDATE sigsentry.epoch SET made_at = now() - interval '59.9 s'")
+    h.rows("UPDATE sigsentry.epoch SET made_at = now() - interval '14.9 s'")
     assert look(h)["mark"] is None and h.value("SELECT count(*) FROM sigsentry.epoch") == 1
-    h.rows("UPDATE sigsentry.epoch SET made_at = now() - interval '1 minute'")
+    h.rows("UPDATE sigsentry.epoch SET made_at = now() - interval '59.9 s'")
+    assert look(h)["mark"] is None and h.value("SELECT count(*) FROM sigsentry.epoch") == 2
+    h.rows("UPDATE sigsentry.epoch SET made_at = now() - interval '1 minute' WHERE made_at < now()")
     seen = look(h)
     assert h.value("SELECT count(*) FROM sigsentry.epoch") == 2
     assert seen["mark"] == h.value("SELECT mark FROM sigsentry.epoch WHERE made_at < now()")
