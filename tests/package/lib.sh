@@ -140,17 +140,13 @@ publish() {
 
 # arrived EVENT: is it in the sink, and signed?
 arrived() {
-	local at event id timestamp signatures body file
+	local at event id timestamp signatures file body
 
-	while IFS=$'\t' read -r at event id timestamp signatures body; do
-		file=$INSIDE$body
-		if [[ ! -r $file ]] || ! grep -qF -- "$1" "$file"; then
-			continue
-		fi
-		is_signed "$SECRET" "$file" "$id" "$timestamp" "$signatures" || fail "event $1 arrived at $at with a wrong signature ($event)"
-		return 0
-	done <"$INSIDE/var/lib/sink/log"
-	return 1
+	file=$(grep -rlF -m 1 -- "$1" "$INSIDE/var/lib/sink/body" | head -n 1)
+	[[ -n $file ]] || return 1
+	# Its line is written a moment after its body.
+	IFS=$'\t' read -r at event id timestamp signatures body < <(grep -F -- "${file#"$INSIDE"}" "$INSIDE/var/lib/sink/log") || return 1
+	is_signed "$SECRET" "$file" "$id" "$timestamp" "$signatures" || fail "event $1 arrived at $at with a wrong signature ($event, $body)"
 }
 
 deliver() {
