@@ -1,7 +1,7 @@
 -- admin.queue_release: let the queue go again.
 -- p_actor  the local user
 -- Returns one row: status (ok); released, whether it was held until now; waiting, deliveries that go now or when their time comes.
--- Tables: reads queue; writes hold, audit.
+-- Tables: reads queue; writes hold, epoch, audit.
 -- Role: sigsentry_owner.
 -- It is noted in either case: what a courier remembers of before holds the queue no more.  An admin may be faster than the courier.
 CREATE OR REPLACE FUNCTION admin.queue_release(p_actor text, OUT status text, OUT "released" boolean, OUT "waiting" bigint)
@@ -16,6 +16,7 @@ BEGIN
 	  FROM sigsentry.hold h WHERE h.id = 1
 	   FOR UPDATE;
 	UPDATE sigsentry.hold AS h SET held_at = NULL, held_by = NULL, why = NULL, released_at = now() WHERE h.id = 1;
+	UPDATE sigsentry.epoch AS e SET is_lost = false WHERE e.is_lost;
 	IF "released" THEN
 		PERFORM sigsentry.audit_by_user(p_actor, NULL, 'queue.release', 'queue', jsonb_strip_nulls(v_before), '{"held": false}');
 	END IF;

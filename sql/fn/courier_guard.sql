@@ -12,7 +12,8 @@ SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 AS $$
 BEGIN
-	IF NOT EXISTS (SELECT 1 FROM sigsentry.epoch e WHERE e.mark = p_mark) AND sigsentry.epoch_is_lost(p_mark, p_made_at, p_name) THEN
+	IF NOT EXISTS (SELECT 1 FROM sigsentry.epoch e WHERE e.mark = p_mark AND NOT e.is_lost)
+	   AND sigsentry.epoch_is_lost(p_mark, p_made_at, p_name) THEN
 		RETURN NULL;
 	END IF;
 	RETURN p_claim;

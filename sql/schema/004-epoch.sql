@@ -4,12 +4,14 @@
 
 CREATE TABLE sigsentry.epoch (
 	mark uuid CONSTRAINT epoch_pkey PRIMARY KEY,
-	made_at timestamptz NOT NULL DEFAULT now()
+	made_at timestamptz NOT NULL DEFAULT now(),
+	is_lost boolean NOT NULL DEFAULT false
 );
 CREATE INDEX epoch_made_idx ON sigsentry.epoch (made_at);
 COMMENT ON TABLE sigsentry.epoch IS 'Marks, four a minute at the most, of the last seven days.';
 COMMENT ON COLUMN sigsentry.epoch.mark IS 'Made at random: no other history of this database has the same.';
 COMMENT ON COLUMN sigsentry.epoch.made_at IS 'When.';
+COMMENT ON COLUMN sigsentry.epoch.is_lost IS 'It was not made here: a courier remembers it, and the queue is held for it.  With the queue''s release it is as any.';
 
 CREATE TABLE sigsentry.hold (
 	id smallint DEFAULT 1 CONSTRAINT hold_pkey PRIMARY KEY CONSTRAINT hold_id_check CHECK (id = 1),

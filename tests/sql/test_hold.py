@@ -156,6 +156,21 @@ def test_a_release_ends_it_for_the_marks_of_before(h):
     assert look(h, lost(h, 10 * MINUTE))["lost"] is False
 
 
+def test_a_release_ends_it_for_a_mark_that_is_ahead_of_the_clock_too(h):
+    """Restored to a machine whose clock is behind the old one's, or a clock that was put back: it is held once, not for as long as that."""
+    d = waiting(h)
+    ahead, other = lost(h, -60 * MINUTE), lost(h, -30 * DAY)
+    past = mark(h, 2 * MINUTE)
+    for m in (ahead, other):
+        assert guarded(h, m) == [] and look(h, m)["lost"] is True and look(h, m)["mark"] is None
+    assert h.admin("queue_release", "me")["released"] is True
+    for m in (ahead, other):
+        seen = look(h, m)
+        # and it remembers one of this clock from now on, or it would not be told of a restore for so long
+        assert (seen["lost"], seen["held_at"], seen["mark"]) == (False, None, past[0])
+    assert guarded(h, ahead) == [d] and held(h)["held_at"] is None
+
+
 def test_a_release_that_comes_first_counts(h):
     waiting(h)
     assert h.admin("queue_release", "me")["released"] is False and audit(h) == []
