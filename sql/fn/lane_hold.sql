@@ -2,7 +2,7 @@
 -- p_tenants, p_channels  the lanes
 -- Returns where each lies, in the order of the parameters; NULL where there is none.  As sigsentry.queue_hold.
 -- Tables: locks rows of lane.
--- Role: none; courier.record and sigsentry.queue_wake call it.
+-- Role: none; courier.record, sigsentry.queue_wake and admin.queue_discard call it.
 -- One by one: of a table that has grown within a minute the planner knows nothing, and a plain join would go through all of it
 -- (measured: 2.5 s a call at 10,000 lanes).
 CREATE OR REPLACE FUNCTION sigsentry.lane_hold(p_tenants uuid[], p_channels uuid[]) RETURNS tid[]

@@ -292,6 +292,26 @@ def test_what_a_courier_still_sends_is_passed_over_but_not_where_its_lease_is_ov
     assert (h.status(mine), h.status(gone)) == ("sending", "cancelled")
 
 
+def test_what_waited_for_room_behind_a_discarded_one_goes(h):
+    """A channel that had its fill under way is not looked at before one of these ends."""
+    gone = published(h, DAY)
+    ready = [published(h, 0 * MINUTE) for _ in range(2)]
+    one = {"flights": 1}
+    assert [r["id"] for r in h.claim(**one)] == [gone]
+    h.rows("UPDATE sigsentry.queue SET wake_at = now() WHERE id = %s", gone)    # restored: its courier is none
+    h.admin("queue_hold", "me", None)
+    assert discard(h, h.now - MINUTE)[1] == 1
+    h.admin("queue_discarded", "me", h.now - MINUTE, 1)
+    assert [r["id"] for r in h.claim(**one)] == ready[:1]
+
+
+def test_a_count_locks_nothing(h):
+    d = published(h, DAY)
+    before = h.value("SELECT xmax::text FROM sigsentry.queue WHERE id = %s", d)
+    assert discard(h, h.now, dry=True) == (1, 1)
+    assert h.value("SELECT xmax::text FROM sigsentry.queue WHERE id = %s", d) == before
+
+
 def test_the_end_of_a_discard(h):
     h.rows("DELETE FROM sigsentry.operator_notice")
     for age in (DAY, MINUTE):
