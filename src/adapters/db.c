@@ -729,13 +729,18 @@ db_schema_judge(struct db *db, enum err e, const struct db_rows *rows)
 	const int64_t version = e == ERR_OK && db_nrows(rows) > 0 ? db_int(rows, 0, 0, 0) : -1;
 	char text[ERROR_MAX];
 
-	if (e != ERR_OK && !db->function_is_missing)
+	if (e != ERR_OK && e != ERR_DENIED && !db->function_is_missing)
 		return (e);
 	db->schema_fits = version >= db->options.schema_min;
 	db->schema_is_old = !db->schema_fits;
 	if (db->schema_fits)
 		return (ERR_OK);
-	if (version < 0)
+	if (e == ERR_DENIED)
+		snprintf(text, sizeof(text),
+		    "the role %s may not call the schema's functions, as in a database that was "
+		    "restored without its grants",
+		    db->options.user);
+	else if (version < 0)
 		snprintf(text, sizeof(text),
 		    "the schema is missing or older than version %lld, which this program needs",
 		    (long long)db->options.schema_min);

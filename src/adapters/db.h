@@ -90,8 +90,8 @@ const char *db_last_error(const struct db *db);
 
 /**
  * db_schema_is_old(db):
- * The last call was not made, since the schema is too old for this program; db_last_error() says
- * how old.
+ * The last call was not made, since the schema is too old for this program, or its role lacks the
+ * grants that a migration lays; db_last_error() says which, and how old.
  */
 bool db_schema_is_old(const struct db *db);
 

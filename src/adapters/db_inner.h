@@ -46,7 +46,8 @@ enum err db_send_call(struct db *db, const struct db_query *query, const struct 
  * db_schema_query(db), db_schema_judge(db, e, rows):
  * What must be asked first on this connection; NULL: nothing, or it has been, and the schema is new
  * enough.  What the answer says, ${rows} or the failure ${e}: ERR_OK, or ERR_DOWN where the schema
- * is too old; logged with its cure.
+ * is too old, or the role may not ask (a database may be restored without its grants, which a
+ * migration lays anew); logged with its cure.
  */
 const struct db_query *db_schema_query(const struct db *db);
 enum err db_schema_judge(struct db *db, enum err e, const struct db_rows *rows) MUST_CHECK;

@@ -80,6 +80,29 @@ def test_on_the_schema_of_a_release(version):
         assert pool.runs() and courier.runs()
 
 
+def test_where_the_grants_are_not_laid_yet():
+    """A database was restored without its grants (pg_dump -x), and the programs are at work before somebody migrates."""
+    with Rig() as rig:
+        assert rig.run_ctl("setup").returncode == 0
+        stack.sql("REVOKE USAGE ON SCHEMA api FROM sigsentry_api")
+        stack.sql("REVOKE USAGE ON SCHEMA courier FROM sigsentry_courier")
+        pool, courier = rig.pool(NEW), rig.courier(NEW)
+        with Client(stack.env("SIGSENTRY_SECRET_KEY")) as client:
+            reply = client.send("GET", stack.PATH)
+            error(reply, 503, "SERVICE_UNAVAILABLE")
+            assert reply.header("Retry-After")
+            said = client.send("GET", "/readyz", key="")
+            error(said, 503, "SERVICE_UNAVAILABLE")
+            assert b"`sigsentryctl migrate`" in said.body and b"sigsentry_api" in said.body, said
+            for program in (pool, courier):
+                program.says("ev=db.schema", "restored", "sigsentryctl migrate")
+            assert rig.run_ctl("migrate").returncode == 0
+            assert wait_for(lambda: client.send("GET", stack.PATH).status == 401, 3)
+        assert wait_for(lambda: stack.sql("SELECT 1 FROM sigsentry.courier"), 8), "the courier does not begin"
+        pool.end()
+        courier.end()
+
+
 def test_where_there_is_no_schema_at_all():
     with Rig() as rig:
         rig.make_database()
