@@ -50,7 +50,7 @@ static const struct command commands[] = {
 	    "one whose applied files differ from its own. Where somebody holds a table it gives\n"
 	    "way, so that no request waits for it, and tries again for two minutes.\n"
 	    "With --automatic, as packages call it: does nothing where auto_migrate is no, and waits\n"
-	    "at most 10 s for a database that does not answer.\n",
+	    "at most 10 s for a database that does not answer, and 30 s for one that then hangs.\n",
 	    "migrate --status",
 	    {{OPTION_STATUS, NEED_NOT}, {OPTION_AUTOMATIC, NEED_NOT}},
 	    .run = migrate_run},

@@ -110,6 +110,15 @@ version_now(const struct ctl *ctl, int64_t *version)
 	return (e);
 }
 
+/* When a script that begins now is given up.  A package manager waits no hour for a server that hangs,
+ * or for another migration that does. */
+static int64_t
+script_deadline(const struct ctl *ctl)
+{
+	return (ctl_deadline(options_has(ctl->options, OPTION_AUTOMATIC) ? CTL_DEADLINE_MS
+									 : CTL_LONG_WAIT_MS));
+}
+
 /* Run ${sql}, in one transaction.  Who could not have a table in time begins anew, after a
  * pause. */
 static enum err
@@ -120,7 +129,7 @@ run_script(const struct ctl *ctl, const char *sql, struct buf *why)
 
 	for (;;) {
 		buf_reset(why);
-		e = db_script(ctl->db, sql, ctl_deadline(CTL_LONG_WAIT_MS), why);
+		e = db_script(ctl->db, sql, script_deadline(ctl), why);
 		if (e == ERR_OK || !db_is_locked_out(ctl->db) || ctl_deadline(0) >= give_up)
 			return (e);
 		(void)usleep(GIVE_WAY_PAUSE_MS * 1000);

@@ -878,6 +878,18 @@ def test_migrate_automatic_waits_for_nobody():
         assert "did not answer in time" in said and 5 < time.monotonic() - began < 15
 
 
+def test_migrate_automatic_waits_for_no_other_that_hangs(done):
+    done.empty()
+    other = psycopg2.connect(done.dsn)
+    try:
+        other.cursor().execute("SELECT pg_advisory_xact_lock(8316291932236969074)")
+        began = time.monotonic()
+        assert "in time" in refused("migrate", "--automatic", *done.options)
+        assert time.monotonic() - began < 40
+    finally:
+        other.close()
+
+
 def test_migrate_status_of_one_that_is_away():
     assert "cannot reach the database" in refused("migrate", "--status", "-o", "database=host=/nowhere")
     assert run("--json", "migrate", "--status", "-o", "database=host=/nowhere").stdout == ""
