@@ -110,13 +110,13 @@ version_now(const struct ctl *ctl, int64_t *version)
 	return (e);
 }
 
-/* When a script that begins now is given up.  A package manager waits no hour for a server that hangs,
- * or for another migration that does. */
+/* When a script that begins now is given up.  A package manager waits no hour for a server that
+ * hangs, or for another migration that does. */
 static int64_t
 script_deadline(const struct ctl *ctl)
 {
-	return (ctl_deadline(options_has(ctl->options, OPTION_AUTOMATIC) ? CTL_DEADLINE_MS
-									 : CTL_LONG_WAIT_MS));
+	return (ctl_deadline(
+	    options_has(ctl->options, OPTION_AUTOMATIC) ? CTL_DEADLINE_MS : CTL_LONG_WAIT_MS));
 }
 
 /* Run ${sql}, in one transaction.  Who could not have a table in time begins anew, after a
