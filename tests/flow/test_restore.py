@@ -21,7 +21,7 @@ import stack
 from stack import end_process, secret, wait_for
 from world import World
 
-SOON_S = 10
+SOON_S = 30  # a courier that has met an empty database asks again after up to 5 s, and a restore takes its time
 STILL_S = 1.0  # fifty times a courier's pause between two claims
 BIN = subprocess.run(["pg_config", "--bindir"], capture_output=True, text=True).stdout.strip()
 
