@@ -4,8 +4,10 @@
  */
 #include "adapters/keyfile.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,11 @@
 #include "base/mem.h"
 
 #define FILE_SIZE_MAX 65536 /* bytes; 32 private keys take 6,000, the rest may be comments */
+#define LOCK_POLL_MS  50
+
+/* What the name of a temporary file has behind the name of the file that it is to become. */
+static const char tmp_suffix[] = ".tmp-XXXXXX";
+#define TMP_MARK_LEN strlen(".tmp-")
 
 /* Log why ${op} did not work on ${path}; ${errnum} 0: ${reason} says it. */
 static enum err
@@ -193,18 +200,59 @@ sync_folder(const char *path)
 	return (rc);
 }
 
-enum err
-keyfile_lock(const char *path, int *fd)
+/* Lock ${fd} within ${wait_ms}.  No waiting in flock(): who may read the folder may hold its lock
+ * for ever. */
+static enum err
+lock_within(int fd, int64_t wait_ms)
 {
-	int rc = -1;
-
-	if ((*fd = open_folder(path)) >= 0) {
-		do
-			rc = flock(*fd, LOCK_EX);
-		while (rc != 0 && errno == EINTR);
+	while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return (ERR_IO);
+		if (wait_ms <= 0)
+			return (ERR_TIMEOUT);
+		(void)poll(NULL, 0, LOCK_POLL_MS);
+		wait_ms -= LOCK_POLL_MS;
 	}
-	return (
-	    rc == 0 ? ERR_OK : fail("keyfile.lock", path, ERR_IO, "flock of the folder", errno));
+	return (ERR_OK);
+}
+
+enum err
+keyfile_lock(const char *path, int64_t wait_ms, int *fd)
+{
+	enum err e;
+
+	if ((*fd = open_folder(path)) >= 0 && (e = lock_within(*fd, wait_ms)) != ERR_IO)
+		return (e);
+	return (fail("keyfile.lock", path, ERR_IO, "flock of the folder", errno));
+}
+
+/* Is ${name} that of a temporary file for one whose name is, or begins with, ${base}? */
+static bool
+is_leftover(const char *name, const char *base)
+{
+	const size_t len = strlen(name), base_len = strlen(base), tail = sizeof(tmp_suffix) - 1;
+
+	return (len >= base_len + tail && strncmp(name, base, base_len) == 0 &&
+		name[base_len] == '.' && strncmp(name + len - tail, tmp_suffix, TMP_MARK_LEN) == 0);
+}
+
+void
+keyfile_sweep(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *base = slash == NULL ? path : slash + 1;
+	const struct dirent *entry;
+	int fd = open_folder(path);
+	DIR *dir;
+
+	if (fd < 0 || (dir = fdopendir(fd)) == NULL) {
+		keyfile_unlock(fd);
+		return;
+	}
+	while ((entry = readdir(dir)) != NULL) {
+		if (is_leftover(entry->d_name, base))
+			(void)unlinkat(fd, entry->d_name, 0);
+	}
+	closedir(dir);
 }
 
 void
@@ -212,6 +260,18 @@ keyfile_unlock(int fd)
 {
 	if (fd >= 0)
 		close(fd);
+}
+
+/*
+ * Is ${path} a symbolic link?  What is put in its place would leave the file that it leads to with
+ * the old keys, where a person keeps it; and to write through links is to be led anywhere.
+ */
+static bool
+is_link(const char *path)
+{
+	struct stat st;
+
+	return (lstat(path, &st) == 0 && S_ISLNK(st.st_mode));
 }
 
 /* Give the whole file ${tmp} its name; without ${replace}, only where the name is free. */
@@ -237,9 +297,14 @@ keyfile_save(const char *path, const struct keyring *ring, bool with_private, bo
 	int fd = -1;
 
 	buf_init(&text, FILE_SIZE_MAX);
-	buf_init(&tmp, strlen(path) + 16);
+	buf_init(&tmp, strlen(path) + sizeof(tmp_suffix));
+	if (replace && is_link(path)) {
+		rc = fail("keyfile.save", path, ERR_DENIED,
+		    "a symbolic link: name the file itself in the config", 0);
+		goto out;
+	}
 	keyring_print(ring, with_private, &text);
-	buf_printf(&tmp, "%s.XXXXXX", path);
+	buf_printf(&tmp, "%s%s", path, tmp_suffix);
 	if (!buf_ok(&text) || !buf_ok(&tmp)) {
 		rc = fail("keyfile.save", path, ERR_NOMEM, "text", 0);
 		goto out;

@@ -13,6 +13,8 @@
 #include "ctl/output.h"
 #include "domain/keyring.h"
 
+#define LOCK_WAIT_MS 10000
+
 enum keyring_files
 keyring_look(const struct settings *s)
 {
@@ -37,11 +39,21 @@ keyring_empty(const struct ctl *ctl)
 enum err
 keyring_lock(const struct ctl *ctl, int *fd)
 {
-	enum err e = keyfile_lock(ctl->settings->keyring_private, fd);
+	const struct settings *s = ctl->settings;
+	enum err e = keyfile_lock(s->keyring_private, LOCK_WAIT_MS, fd);
 
-	if (e != ERR_OK)
+	if (e == ERR_TIMEOUT) {
+		buf_printf(ctl->why,
+		    "another program holds the lock of the folder of %s: wait for it, and run this "
+		    "again (`lslocks` names it)",
+		    s->keyring_private);
+	} else if (e != ERR_OK) {
 		buf_printf(ctl->why, "the folder of %s cannot be locked; is it there?",
-		    ctl->settings->keyring_private);
+		    s->keyring_private);
+	} else {
+		keyfile_sweep(s->keyring_private);
+		keyfile_sweep(s->keyring_public);
+	}
 	return (e);
 }
 
@@ -94,7 +106,12 @@ keyring_save(const struct ctl *ctl, const char *path, const struct keyring *ring
 {
 	enum err e = keyfile_save(path, ring, with_private, true);
 
-	if (e != ERR_OK)
+	if (e == ERR_DENIED)
+		buf_printf(ctl->why,
+		    "%s is a symbolic link, and nothing is put in its place: name the file that it "
+		    "leads to in %s, then run it again",
+		    path, ctl->config_path);
+	else if (e != ERR_OK)
 		buf_printf(ctl->why,
 		    "%s could not be written; may this user write in its folder? Run it again "
 		    "when it can be",
@@ -102,9 +119,9 @@ keyring_save(const struct ctl *ctl, const char *path, const struct keyring *ring
 	return (e);
 }
 
-/* Write one file of ${ring} where there is none. */
-static enum err
-save(const struct ctl *ctl, const char *path, const struct keyring *ring, bool with_private)
+enum err
+keyring_save_new(
+    const struct ctl *ctl, const char *path, const struct keyring *ring, bool with_private)
 {
 	enum err e = keyfile_save(path, ring, with_private, false);
 
@@ -119,14 +136,22 @@ save(const struct ctl *ctl, const char *path, const struct keyring *ring, bool w
 	return (e);
 }
 
-enum err
-keyring_make(const struct ctl *ctl, char *id)
+/* keyring_make() under the lock. */
+static enum err
+make_locked(const struct ctl *ctl, char *id)
 {
 	const struct clock c = clock_system();
 	enum keyring_files there = keyring_look(ctl->settings);
 	struct keyring *ring;
 	enum err e;
 
+	if (there == KEYRING_PRIVATE_ONLY) {
+		buf_printf(ctl->why,
+		    "there is a keyring already (%s); its public half %s is missing: `sigsentryctl "
+		    "setup` makes it",
+		    ctl->settings->keyring_private, ctl->settings->keyring_public);
+		return (ERR_EXISTS);
+	}
 	if (there != KEYRING_NONE) {
 		buf_printf(ctl->why,
 		    "there is a keyring already (%s); it was left as it is, since credentials "
@@ -143,9 +168,9 @@ keyring_make(const struct ctl *ctl, char *id)
 	/* The private file first: a public one alone would take credentials that nobody can open.
 	 */
 	if (e == ERR_OK)
-		e = save(ctl, ctl->settings->keyring_private, ring, true);
+		e = keyring_save_new(ctl, ctl->settings->keyring_private, ring, true);
 	if (e == ERR_OK)
-		e = save(ctl, ctl->settings->keyring_public, ring, false);
+		e = keyring_save_new(ctl, ctl->settings->keyring_public, ring, false);
 	if (e == ERR_OK)
 		text_hex(ring->keys[0].id, KEYRING_ID_LEN, id);
 	keyring_free(ring);
@@ -153,7 +178,20 @@ keyring_make(const struct ctl *ctl, char *id)
 }
 
 enum err
-keyring_make_public(const struct ctl *ctl)
+keyring_make(const struct ctl *ctl, char *id)
+{
+	enum err e;
+	int lock;
+
+	if ((e = keyring_lock(ctl, &lock)) == ERR_OK)
+		e = make_locked(ctl, id);
+	keyfile_unlock(lock);
+	return (e);
+}
+
+/* keyring_make_public() under the lock. */
+static enum err
+make_public_locked(const struct ctl *ctl)
 {
 	struct keyring *ring;
 	enum err e;
@@ -164,9 +202,21 @@ keyring_make_public(const struct ctl *ctl)
 		buf_printf(ctl->why, "%s cannot be read (%s)", ctl->settings->keyring_private,
 		    err_word(e));
 	else
-		e = save(ctl, ctl->settings->keyring_public, ring, false);
+		e = keyring_save_new(ctl, ctl->settings->keyring_public, ring, false);
 	keyring_free(ring);
 	return (e == ERR_INVALID ? ERR_DENIED : e);
+}
+
+enum err
+keyring_make_public(const struct ctl *ctl)
+{
+	enum err e;
+	int lock;
+
+	if ((e = keyring_lock(ctl, &lock)) == ERR_OK)
+		e = make_public_locked(ctl);
+	keyfile_unlock(lock);
+	return (e);
 }
 
 /* Make the cells of a row out of key ${i}. */

@@ -25,8 +25,9 @@ enum err keyring_make_public(const struct ctl *ctl) MUST_CHECK;
 
 /**
  * keyring_lock(ctl, fd):
- * Wait for others that change the keyring on this machine; keyfile_unlock(${fd}) lets go.  To be
- * called before a file is read that is to be changed.  ERR_IO: told.
+ * Wait for others that change the keyring on this machine, but not for ever, and remove what one
+ * that was killed has left; keyfile_unlock(${fd}) lets go, and is called whatever the result.  To
+ * be called before a file is read that is to be changed.  ERR_TIMEOUT, ERR_IO: told.
  */
 enum err keyring_lock(const struct ctl *ctl, int *fd) MUST_CHECK;
 
@@ -39,8 +40,9 @@ enum err keyring_lock(const struct ctl *ctl, int *fd) MUST_CHECK;
  * Load a file of ${ctl}->settings; of the public one, where there is none, ${ring} stays empty.
  * Errors are told in ${ctl}->why.
  *
- * keyring_save(ctl, path, ring, with_private):
- * Write a file of ${ring} in place of the one that may be there.  Errors likewise.
+ * keyring_save(ctl, path, ring, with_private), keyring_save_new(...):
+ * Write a file of ${ring} in place of the one that may be there; only where there is none
+ * (ERR_EXISTS).  Errors likewise.
  *
  * keyring_same_active(a, b):
  * Do both seal to the same key?
@@ -49,6 +51,8 @@ struct keyring *keyring_empty(const struct ctl *ctl);
 enum err keyring_load_private(const struct ctl *ctl, struct keyring *ring) MUST_CHECK;
 enum err keyring_load_public(const struct ctl *ctl, struct keyring *ring) MUST_CHECK;
 enum err keyring_save(const struct ctl *ctl, const char *path, const struct keyring *ring,
+    bool with_private) MUST_CHECK;
+enum err keyring_save_new(const struct ctl *ctl, const char *path, const struct keyring *ring,
     bool with_private) MUST_CHECK;
 bool keyring_same_active(const struct keyring *a, const struct keyring *b);
 

@@ -153,10 +153,11 @@ static enum err
 import_private(const struct ctl *ctl, const struct keyring *given, struct keyring *ring)
 {
 	const struct settings *s = ctl->settings;
+	const bool is_there = access(s->keyring_private, F_OK) == 0;
 	size_t added = 0;
 	enum err e = ERR_OK;
 
-	if (access(s->keyring_private, F_OK) == 0)
+	if (is_there)
 		e = keyring_load_private(ctl, ring);
 	if (e != ERR_OK)
 		return (e);
@@ -165,7 +166,9 @@ import_private(const struct ctl *ctl, const struct keyring *given, struct keyrin
 		    KEYRING_KEYS_MAX);
 		return (ERR_DENIED);
 	}
-	if (added > 0)
+	if (!is_there) /* or a link that leads nowhere now */
+		e = keyring_save_new(ctl, s->keyring_private, ring, true);
+	else if (added > 0)
 		e = keyring_save(ctl, s->keyring_private, ring, true);
 	if (e == ERR_OK && access(s->keyring_public, F_OK) != 0)
 		e = keyring_save(ctl, s->keyring_public, ring, false);
@@ -225,16 +228,16 @@ enum err
 keyring_import_run(const struct ctl *ctl)
 {
 	struct keyring *given, *ring = NULL;
-	enum err e;
-	int lock;
+	enum err e = ERR_NOMEM;
+	int lock = -1;
 
-	if ((e = keyring_lock(ctl, &lock)) != ERR_OK)
-		return (e);
-	e = ERR_NOMEM;
 	if ((given = keyring_empty(ctl)) != NULL)
 		ring = keyring_empty(ctl);
 	if (ring != NULL)
 		e = read_given(ctl, given);
+	/* not before: who sends it may take long */
+	if (e == ERR_OK)
+		e = keyring_lock(ctl, &lock);
 	if (e == ERR_OK)
 		e = is_public(ctl) ? import_public(ctl, given, ring)
 				   : import_private(ctl, given, ring);

@@ -193,7 +193,7 @@ keyring_retire_run(const struct ctl *ctl)
 		return (ERR_INTERNAL); /* the option has been judged */
 	r.kept = arena_printf(ctl->arena, "%s.retired-%s", ctl->settings->keyring_private, r.id);
 	if ((e = keyring_lock(ctl, &lock)) != ERR_OK)
-		return (e);
+		goto out;
 	e = ERR_NOMEM;
 	r.ring = keyring_empty(ctl);
 	r.pub = r.ring == NULL ? NULL : keyring_empty(ctl);
@@ -203,6 +203,7 @@ keyring_retire_run(const struct ctl *ctl)
 	keyring_free(r.alone);
 	keyring_free(r.pub);
 	keyring_free(r.ring);
+out:
 	keyfile_unlock(lock);
 	return (e == ERR_INVALID ? ERR_DENIED : e);
 }

@@ -251,7 +251,7 @@ keyring_rotate_run(const struct ctl *ctl)
 	int lock;
 
 	if ((e = keyring_lock(ctl, &lock)) != ERR_OK)
-		return (e);
+		goto out;
 	e = ERR_NOMEM;
 	r.ring = keyring_empty(ctl);
 	if (r.ring != NULL)
@@ -261,6 +261,7 @@ keyring_rotate_run(const struct ctl *ctl)
 	db_rows_free(r.couriers);
 	keyring_free(r.pub);
 	keyring_free(r.ring);
+out:
 	keyfile_unlock(lock);
 	return (e == ERR_INVALID ? ERR_DENIED : e);
 }

@@ -642,7 +642,7 @@ def test_keyring_that_is_broken(ring, tmp_path):
 
 def test_keyring_where_one_may_not_write(tmp_path):
     done = run("keyring", "generate", "-o", "keyring_private=/nonexistent/a", "-o", "keyring_public=/nonexistent/b")
-    assert done.returncode == 1 and "could not be written" in done.stderr
+    assert done.returncode == 1 and "the folder of /nonexistent/a cannot be locked" in done.stderr
     public = tmp_path / "public"
     done = run("keyring", "generate", "-o", "keyring_private=/nonexistent/a", "-o", "keyring_public=%s" % public)
     assert done.returncode == 1 and not public.exists(), "workers would seal to a key that nobody has"

@@ -666,6 +666,20 @@ def test_import_refuses(s, machine, tmp_path):
     assert not (tmp_path / "private").exists() and not (tmp_path / "public").exists()
 
 
+def test_import_and_links(s, machine, tmp_path):
+    """A link is what a person made of it: it is neither followed nor replaced, wherever it leads."""
+    backup, real = tmp_path / "backup", tmp_path / "real"
+    s.ctl("keyring", "export", backup)
+    (tmp_path / "private").symlink_to(real)
+    assert "is there already" in s.refused("keyring", "import", backup, options=machine)
+    assert (tmp_path / "private").is_symlink() and not real.exists()
+    s.ctl("keyring", "generate", options=["-o", "keyring_private=%s" % real, "-o", "keyring_public=%s" % (tmp_path / "q")])
+    before = real.read_bytes()
+    said = s.refused("keyring", "import", backup, options=machine)
+    assert "%s is a symbolic link" % (tmp_path / "private") in said and "name the file" in said
+    assert (tmp_path / "private").is_symlink() and real.read_bytes() == before
+
+
 def test_import_on_a_web_host(s, machine, tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     s.ctl("keyring", "export", first, "--public")
@@ -728,6 +742,45 @@ def test_one_after_the_other(s):
     s.reload_courier()
     s.ctl("keyring", "rotate")
     s.reload_workers()
+
+
+def test_the_lock_is_not_waited_for_for_ever(s, machine, tmp_path):
+    """Any local user may hold it: the folder can be read."""
+    folder = os.open(tmp_path, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        said = s.refused("keyring", "generate", options=machine)
+    finally:
+        os.close(folder)
+    assert "holds the lock" in said and "lslocks" in said
+    assert not (tmp_path / "private").exists()
+
+
+def test_nobody_waits_for_what_is_typed(s, machine, tmp_path):
+    """An import has no lock while it reads."""
+    p = subprocess.Popen(s.ctl_words + machine + ["keyring", "import", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE)
+    try:
+        time.sleep(0.5)
+        folder = os.open(tmp_path, os.O_RDONLY)
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(folder)
+        out, _ = p.communicate(s.private.read_bytes(), timeout=20)
+    finally:
+        p.kill()
+        p.wait()
+    assert p.returncode == 0 and (tmp_path / "private").read_bytes() == s.private.read_bytes()
+
+
+def test_what_a_kill_left_goes(s, machine, tmp_path):
+    """It may hold private keys."""
+    left = [tmp_path / "private.tmp-abcdef", tmp_path / "public.tmp-abcdef", tmp_path / ("private.retired-%s.tmp-abcdef" % NOBODY)]
+    for file in left:
+        file.write_text("x")
+    kept = tmp_path / "private.backup"
+    kept.write_text("x")
+    s.ctl("keyring", "generate", options=machine)
+    assert not any(file.exists() for file in left) and kept.exists()
 
 
 # Nothing secret ----------------------------------------------------------------------------------------

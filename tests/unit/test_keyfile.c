@@ -261,6 +261,76 @@ test_refuse(void **st)
 	CHECK("no folder", keyfile_save("/nonexistent/keyring", f->ring, true, true) == ERR_IO);
 }
 
+/* A link in the file's place is neither followed nor replaced. */
+static void
+test_link(void **st)
+{
+	struct fixture *f = *st;
+	struct stat now;
+
+	CHECK("save", keyfile_save(f->other, f->ring, true, false) == ERR_OK);
+	CHECK("symlink", symlink("other", f->path) == 0);
+	CHECK("is read", keyfile_load(f->path, f->loaded) == ERR_OK);
+	CHECK("add", keyring_add(f->ring, 2) == ERR_OK);
+	CHECK("replace", keyfile_save(f->path, f->ring, true, true) == ERR_DENIED);
+	CHECK("new", keyfile_save(f->path, f->ring, true, false) == ERR_EXISTS);
+	CHECK("still a link", lstat(f->path, &now) == 0 && S_ISLNK(now.st_mode));
+	CHECK("as it was", keyfile_load(f->other, f->loaded) == ERR_OK && f->loaded->nkeys == 1);
+	CHECK("no other file", entries(f) == 2);
+	unlink(f->other);
+	CHECK("leads nowhere", keyfile_save(f->path, f->ring, true, true) == ERR_DENIED);
+	CHECK("leads nowhere, new", keyfile_save(f->path, f->ring, true, false) == ERR_EXISTS);
+}
+
+static void
+test_lock(void **st)
+{
+	struct fixture *f = *st;
+	int first, second;
+
+	CHECK("lock", keyfile_lock(f->path, 0, &first) == ERR_OK && first >= 0);
+	CHECK("held", keyfile_lock(f->other, 60, &second) == ERR_TIMEOUT);
+	keyfile_unlock(second);
+	keyfile_unlock(first);
+	CHECK("free", keyfile_lock(f->other, 0, &second) == ERR_OK);
+	keyfile_unlock(second);
+	snprintf(f->other, sizeof(f->other), "%s/none/keyring", f->dir);
+	CHECK("no folder", keyfile_lock(f->other, 0, &second) == ERR_IO && second == -1);
+	keyfile_unlock(second);
+}
+
+/* What a kill leaves is removed; what only looks a little like it stays. */
+static void
+test_sweep(void **st)
+{
+	static const struct {
+		const char *name;
+		bool stays;
+	} rows[] = {
+	    {"keyring.tmp-aB3xYz", false},
+	    {"keyring.retired-f35e5616160a30bf.tmp-aB3xYz", false},
+	    {"keyring", true},
+	    {"keyring.backup", true},
+	    {"keyring.retired-f35e5616160a30bf", true},
+	    {"keyring.tmp-aB3xY", true},
+	    {"keyring2.tmp-aB3xYz", true},
+	    {"other.tmp-aB3xYz", true},
+	    {"keyring.tmp-aB3xYz.old", true},
+	};
+	struct fixture *f = *st;
+	size_t i;
+
+	for (i = 0; i < NELEMS(rows); i++) {
+		snprintf(f->other, sizeof(f->other), "%s/%s", f->dir, rows[i].name);
+		write_file(f->other, "x", 1, 0600);
+	}
+	keyfile_sweep(f->path);
+	for (i = 0; i < NELEMS(rows); i++) {
+		snprintf(f->other, sizeof(f->other), "%s/%s", f->dir, rows[i].name);
+		CHECK(rows[i].name, (unlink(f->other) == 0) == rows[i].stays);
+	}
+}
+
 static void
 test_relative(void **st)
 {
@@ -296,6 +366,9 @@ main(void)
 	    TEST(test_modes),
 	    TEST(test_systemd_credential),
 	    TEST(test_refuse),
+	    TEST(test_link),
+	    TEST(test_lock),
+	    TEST(test_sweep),
 	    TEST(test_relative),
 	};
 
