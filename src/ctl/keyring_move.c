@@ -5,6 +5,7 @@
 #include "ctl/keyring_move.h"
 
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "adapters/keyfile.h"
@@ -54,10 +55,26 @@ load_own(const struct ctl *ctl, struct keyring *ring)
 	return (e);
 }
 
-/* Write ${ring} to standard output, if that is nobody's screen. */
+/* Is standard output a file that others may read? */
+static bool
+is_open_to_others(void)
+{
+	struct stat st;
+
+	return (fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode) &&
+		(st.st_mode & (S_IRGRP | S_IROTH)) != 0);
+}
+
+/* Write ${ring} to standard output, if that is nobody's screen and no file for all. */
 static enum err
 export_stdout(const struct ctl *ctl, const struct keyring *ring)
 {
+	if (!is_public(ctl) && is_open_to_others()) {
+		buf_printf(ctl->why,
+		    "standard output is a file that others may read: give its name in place of -, "
+		    "or first `umask 077`");
+		return (ERR_DENIED);
+	}
 	if (!is_public(ctl) && isatty(STDOUT_FILENO) != 0) {
 		buf_printf(ctl->why,
 		    "private keys are not shown on a terminal: send them into a pipe, or give the "

@@ -639,6 +639,19 @@ def test_export_shows_nothing_on_a_terminal(s):
     assert done.returncode == 1 and "not shown on a terminal" in done.stderr
 
 
+@pytest.mark.parametrize("mode,done", [(0o644, False), (0o640, False), (0o604, False), (0o600, True)])
+def test_export_into_a_file_of_the_shell(s, tmp_path, mode, done):
+    """`export - > file` makes the file as the umask says."""
+    out = tmp_path / "out"
+    out.touch(mode=0o600)
+    out.chmod(mode)
+    with out.open("w") as file:
+        p = subprocess.run(s.ctl_words + ["keyring", "export", "-"], stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.PIPE,
+                           text=True, timeout=60)
+    assert (p.returncode == 0) == done and out.read_bytes() == (s.private.read_bytes() if done else b"")
+    assert done or "umask 077" in p.stderr
+
+
 def test_import_loses_nothing(s, machine, tmp_path):
     """Another machine's own keys and its active one stay."""
     own = s.ctl("keyring", "generate", options=machine)["id"]
