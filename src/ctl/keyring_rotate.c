@@ -18,6 +18,9 @@
 
 #define NAMED_MAX 20 /* couriers that a refusal names */
 
+#define DIGITS     "0123456789"
+#define HOST_CHARS DIGITS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-_"
+
 /* The columns of sql/fn/admin_keyring_couriers.sql. */
 enum { C_COURIER = 0, C_HAS_KEY, C_BEAT };
 
@@ -92,6 +95,22 @@ ask(struct rotation *r)
 	return (ERR_OK);
 }
 
+/*
+ * Is ${s} made of ${set} alone, and no option of ssh?  A courier's name comes from its own machine
+ * by way of the database, and a person may paste it into root's shell.
+ */
+static bool
+is_made_of(struct slice s, const char *set)
+{
+	size_t i;
+
+	for (i = 0; i < s.len; i++) {
+		if (s.ptr[i] == '\0' || strchr(set, s.ptr[i]) == NULL)
+			return (false);
+	}
+	return (s.len > 0 && s.ptr[0] != '-');
+}
+
 /* What gives the key to courier ${i}, "host:pid"; "" where it has it. */
 static const char *
 cure(const struct rotation *r, size_t i)
@@ -102,15 +121,29 @@ cure(const struct rotation *r, size_t i)
 	if (slice_eq(db_text(r->couriers, i, C_HAS_KEY), slice_of("t")))
 		return ("");
 	(void)slice_split(&pid, ':', &host);
+	if (!is_made_of(host, HOST_CHARS) || !is_made_of(pid, DIGITS))
+		return ("on its machine: sigsentryctl keyring import, then restart the courier");
 	(void)gethostname(here, sizeof(here) - 1);
 	if (slice_eq(host, slice_of(here)))
 		return (arena_printf(r->ctl->arena,
 		    "systemctl restart sigsentry-courier (not run by systemd: kill -HUP %.*s)",
-		    (int)pid.len, pid.ptr == NULL ? "" : pid.ptr));
+		    (int)pid.len, pid.ptr));
 	return (arena_printf(r->ctl->arena,
 	    "sigsentryctl keyring export - | ssh %.*s 'sigsentryctl keyring import - && systemctl "
 	    "restart sigsentry-courier'",
-	    (int)host.len, host.ptr == NULL ? "" : host.ptr));
+	    (int)host.len, host.ptr));
+}
+
+/* Append the refusal of courier ${i}. */
+static void
+put_refusal(const struct rotation *r, size_t i, const char *what, struct buf *why)
+{
+	const struct slice beat = db_text(r->couriers, i, C_BEAT);
+
+	buf_printf(why, "courier ");
+	output_plain(db_text(r->couriers, i, C_COURIER), why);
+	buf_printf(
+	    why, " lacks key %s, heard of %.*s s ago: %s", r->id, (int)beat.len, beat.ptr, what);
 }
 
 /* Say which couriers hold it up. */
@@ -118,7 +151,6 @@ static enum err
 refuse(const struct rotation *r)
 {
 	const char *sep = "", *what;
-	struct slice name;
 	size_t i, n = 0;
 
 	for (i = 0; i < db_nrows(r->couriers); i++) {
@@ -126,9 +158,8 @@ refuse(const struct rotation *r)
 			return (ERR_NOMEM);
 		if (what[0] == '\0' || n++ >= NAMED_MAX)
 			continue;
-		name = db_text(r->couriers, i, C_COURIER);
-		buf_printf(r->ctl->why, "%scourier %.*s lacks key %s: %s", sep, (int)name.len,
-		    name.ptr, r->id, what);
+		buf_add(r->ctl->why, slice_of(sep));
+		put_refusal(r, i, what, r->ctl->why);
 		sep = "\nsigsentryctl: ";
 	}
 	if (n > NAMED_MAX)

@@ -274,6 +274,29 @@ def test_rotate_waits_for_every_courier(s):
         ("user", {"state": "active"})]
 
 
+@pytest.mark.parametrize("name", [
+    "elsewhere$(touch x):7", "elsewhere;reboot:7", "elsewhere:7'x", "elsewhere\x1b[31m:7", "-oProxyCommand=elsewhere:7", "elsewhere",
+    "elsewhere\nsigsentryctl: all is well:7", "elsewhere:$(reboot)"])
+def test_rotate_and_the_name_of_a_courier(s, name):
+    """It comes from another machine: nothing of it stands in a command that a person is told to run, nor moves a terminal."""
+    s.sql("INSERT INTO sigsentry.courier (id, name, version, key_ids, lease_s, flights)"
+          " VALUES (gen_random_uuid(), %s, '0.1.0', '{}', 60, 0)", name)
+    try:
+        s.run("keyring", "rotate")
+        done = s.run("--json", "keyring", "rotate")
+    finally:
+        s.sql("DELETE FROM sigsentry.courier WHERE name LIKE '%%elsewhere%%'")
+    [row] = [c for c in json.loads(done.stdout)["couriers"] if c["courier"] == name]
+    assert row["toDo"] == "on its machine: sigsentryctl keyring import, then restart the courier"
+    shown = "".join(c if c.isprintable() else "?" for c in name)
+    [line] = [x for x in done.stderr.splitlines() if "elsewhere" in x]
+    assert re.fullmatch(r"sigsentryctl: courier %s lacks key [0-9a-f]{16}, heard of \d+ s ago: %s" % (
+        re.escape(shown), re.escape(row["toDo"])), line)
+    s.reload_courier()
+    s.ctl("keyring", "rotate")
+    s.reload_workers()
+
+
 def test_rotate_killed_between_the_files(s):
     """The private file has heard of it, the public one has not: the next run mends that and begins nothing new."""
     public = s.public.read_bytes()
