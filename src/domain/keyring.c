@@ -270,6 +270,19 @@ parse_time(struct slice s, int64_t *out)
 	return (ERR_OK);
 }
 
+/*
+ * Can anything be sealed to ${public_key}?  With a point of low order every secret is the same,
+ * zero, and sealing refuses that: not at the start of a program, but with each request.
+ */
+static enum err
+check_point(const uint8_t public_key[KEYRING_KEY_LEN])
+{
+	static const uint8_t scalar[KEYRING_KEY_LEN] = {8};
+	uint8_t shared[KEYRING_KEY_LEN];
+
+	return (crypt_x25519(scalar, public_key, shared) == ERR_OK ? ERR_OK : ERR_INVALID);
+}
+
 /* Do the three parts of ${key} belong together? */
 static enum err
 check_key(const struct keyring_key *key, bool has_private)
@@ -280,7 +293,7 @@ check_key(const struct keyring_key *key, bool has_private)
 	if (memcmp(id, key->id, KEYRING_ID_LEN) != 0)
 		return (ERR_INVALID);
 	if (!has_private)
-		return (ERR_OK);
+		return (check_point(key->public_key));
 	if (crypt_x25519_base(key->private_key, public_key) != ERR_OK)
 		return (ERR_INVALID);
 	return (mem_equal(public_key, key->public_key, KEYRING_KEY_LEN) ? ERR_OK : ERR_INVALID);

@@ -92,9 +92,13 @@ const struct keyring_key *keyring_find(
 /**
  * keyring_parse(text, ring, line):
  * Read the file format below into ${ring}.  Checks that each id and public key fit the key they
- * stand beside, that ids are unique and that exactly one key is active.  ERR_INVALID: ${line} is
- * the line at fault, from 1. # comment sigsentry-keyring 1 private          (or: public) key <id,
- * 16 hex> <created, RFC 3339> active|old <public, 64 hex> [<private, 64 hex>]
+ * stand beside, that something can be sealed to it (RFC 7748 §6.1: no point of low order), that ids
+ * are unique and that exactly one key is active.  ERR_INVALID: ${line} is the line at fault,
+ * from 1.
+ *
+ *     # comment
+ *     sigsentry-keyring 1 private          (or: public)
+ *     key <id, 16 hex> <created, RFC 3339> active|old <public, 64 hex> [<private, 64 hex>]
  */
 enum err keyring_parse(struct slice text, struct keyring *ring, size_t *line) MUST_CHECK;
 

@@ -201,6 +201,40 @@ test_parse(void **st)
 	}
 }
 
+/* The points of low order of Curve25519, in the forms that their 255 bits can have. */
+static void
+test_low_order(void **st)
+{
+	static const struct {
+		const char *id, *point;
+	} rows[] = {
+	    {"66687aadf862bd77",
+		"0000000000000000000000000000000000000000000000000000000000000000"},
+	    {"01d0fabd251fcbbe",
+		"0100000000000000000000000000000000000000000000000000000000000000"},
+	    {"f788756107e07d65",
+		"e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"},
+	    {"21686b625ffbb7f0",
+		"5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157"},
+	    {"ffe1ea08f3af443b",
+		"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"},
+	    {"bd6174a7c16e1af0",
+		"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"},
+	    {"ebcaabd64b0947b6",
+		"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"},
+	};
+	struct keyring *ring = *st;
+	char text[512];
+	size_t i, line;
+
+	for (i = 0; i < NELEMS(rows); i++) {
+		snprintf(text, sizeof(text), PUBLIC PUB2 "key %s " T1 " old %s\n", rows[i].id,
+		    rows[i].point);
+		CHECK(rows[i].point, keyring_parse(slice_of(text), ring, &line) == ERR_INVALID);
+		CHECK(rows[i].point, line == 3);
+	}
+}
+
 static void
 test_parse_values(void **st)
 {
@@ -418,6 +452,7 @@ main(void)
 	    TEST(test_remove),
 	    TEST(test_merge),
 	    TEST(test_parse),
+	    TEST(test_low_order),
 	    TEST(test_parse_values),
 	    TEST(test_refuse),
 	    TEST(test_nul),
