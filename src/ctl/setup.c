@@ -11,6 +11,7 @@
 #include "ctl/keyring_cmd.h"
 #include "ctl/migrate.h"
 #include "ctl/options.h"
+#include "ctl/sealed.h"
 #include "ctl/units.h"
 #include "domain/keyring.h"
 #include "sql_queries.h"
@@ -190,6 +191,27 @@ make_schema(struct setup *s)
 	return (migrate_up(s->ctl, tell_step, s));
 }
 
+/*
+ * May a first keyring be made?  Not for a database that holds values already: this is a second
+ * machine, or the keys are lost, and what a new key is made for nobody else can open.
+ */
+static enum err
+judge_keyring(const struct setup *s)
+{
+	int64_t total, none;
+	enum err e;
+
+	if ((e = sealed_counts(s->ctl, &total, &none, NULL)) != ERR_OK || total == 0)
+		return (e);
+	buf_printf(s->ctl->why,
+	    "the database holds %lld sealed values, and there is no keyring on this machine: bring "
+	    "the one they are sealed to with `sigsentryctl keyring import` (on a web host with "
+	    "--public), then run this again; where it is lost, `sigsentryctl keyring generate` "
+	    "makes a new one, and all credentials must be set anew",
+	    (long long)total);
+	return (ERR_DENIED);
+}
+
 static enum err
 make_keyring(struct setup *s)
 {
@@ -200,7 +222,7 @@ make_keyring(struct setup *s)
 	char id[KEYRING_ID_TEXT];
 	enum err e = ERR_OK;
 
-	if (there == KEYRING_NONE && !s->dry_run)
+	if (there == KEYRING_NONE && !s->dry_run && (e = judge_keyring(s)) == ERR_OK)
 		e = keyring_make(s->ctl, id);
 	if (there == KEYRING_PRIVATE_ONLY && !s->dry_run)
 		e = keyring_make_public(s->ctl);

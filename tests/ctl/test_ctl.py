@@ -744,6 +744,24 @@ def test_setup_mends_a_half_made_keyring(done, tmp_path):
     assert (tmp_path / "public").read_bytes() == before
 
 
+def test_setup_makes_no_second_keyring(done, tmp_path):
+    """On a second machine, or where the keys are gone: what the database holds is sealed to another one."""
+    tenant = ctl("tenant", "create", "--name", "T", "--plan", "starter", *done.options)["id"]
+    credentials = tmp_path / "credentials"
+    credentials.write_text('{"webhookUrl": "https://hooks.slack.com/services/T1/B1/x"}')
+    ctl("channel", "create", "--tenant", tenant, "--type", "slack", "--name", "n", "--severity-threshold", "low",
+        "--credentials", credentials, *done.options)
+    kept = tmp_path / "kept"
+    (tmp_path / "private").rename(kept)
+    (tmp_path / "public").unlink()
+    again = run("setup", *done.admin, *done.options)
+    said = one_line(again)
+    assert again.returncode == 1 and "1 sealed values" in said and "keyring import" in said and "keyring generate" in said
+    assert not (tmp_path / "private").exists() and not (tmp_path / "public").exists()
+    ctl("keyring", "import", str(kept), *done.options)
+    assert "private: found\n" in plain("setup", *done.admin, *done.options)
+
+
 def test_setup_as_nobody(own):
     done = run("setup", "--admin-user", "no_such_role_" + secrets.token_hex(4), *own.options)
     assert done.returncode == 1 and "--admin-user" in one_line(done)
