@@ -97,9 +97,16 @@ close_database(const struct retirement *r)
 	enum err e;
 
 	if ((e = look(r)) != ERR_OK ||
-	    (e = call(r, &Q_ADMIN_KEYRING_RETIRE, params, 2, &said)) != ERR_OK ||
-	    (e = call(r, &Q_ADMIN_KEYRING_SETTLE, NULL, 0, &said)) != ERR_OK)
+	    (e = call(r, &Q_ADMIN_KEYRING_RETIRE, params, 2, &said)) != ERR_OK)
 		return (e);
+	if ((e = call(r, &Q_ADMIN_KEYRING_SETTLE, NULL, 0, &said)) != ERR_OK) {
+		buf_printf(r->ctl->why,
+		    "; nothing new is sealed to key %s any more, but it is still in the files: run "
+		    "this again when nobody holds the table of credentials (pg_stat_activity, "
+		    "pg_locks)",
+		    r->id);
+		return (e);
+	}
 	return (look(r));
 }
 

@@ -614,6 +614,25 @@ def test_retire_counts_behind_those_who_have_not_seen_it(s):
     s.check()
 
 
+def test_retire_does_not_wait_for_ever(s):
+    """Somebody holds the table: what is done is said, and the next run goes on."""
+    s.channel()
+    old = s.active()
+    s.rotate()
+    s.ctl("keyring", "reseal")
+    link = psycopg2.connect(s.env["SIGSENTRY_DSN"])
+    try:
+        with link.cursor() as cursor:
+            cursor.execute("LOCK TABLE sigsentry.credential IN ROW EXCLUSIVE MODE")
+            said = s.refused("keyring", "retire", old, options=["-o", "lock_timeout_ms=100"])
+    finally:
+        link.close()
+    assert "nothing new is sealed to key %s" % old in said and "run this again" in said and "pg_locks" in said
+    assert old in s.private.read_text()
+    assert s.ctl("keyring", "retire", old)["state"] == "retired"
+    s.check()
+
+
 # export and import -----------------------------------------------------------------------------------
 
 
