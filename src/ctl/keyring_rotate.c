@@ -58,6 +58,11 @@ choose(struct rotation *r)
 		e = keyring_add_next(r->ring, clock_wall_ms(&c), &r->key);
 	if (e == ERR_OK)
 		text_hex(r->key->id, KEYRING_ID_LEN, r->id);
+	else if (e == ERR_DENIED)
+		buf_printf(r->ctl->why,
+		    "a key of %s was made at the end of the year 9999, and none can come after it: "
+		    "write the true time there and in %s",
+		    r->ctl->settings->keyring_private, r->ctl->settings->keyring_public);
 	else if (e == ERR_SPACE)
 		buf_printf(r->ctl->why,
 		    "the keyring is full (%d keys): first `sigsentryctl keyring retire` old ones",

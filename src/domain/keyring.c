@@ -12,6 +12,8 @@
 #include "base/crypt.h"
 #include "base/mem.h"
 
+#define CREATED_MAX_MS INT64_C(253402300799999) /* the last that the file can say: year 9999 */
+
 #define WORDS_MAX 7 /* words of a line that are looked at; the longest has 6 */
 
 const char *const keyring_state_words[KEYRING__MAX] = {"active", "next", "old"};
@@ -106,6 +108,8 @@ keyring_add_next(struct keyring *ring, int64_t created_ms, const struct keyring_
 		if (created_ms <= ring->keys[i].created_ms)
 			created_ms = ring->keys[i].created_ms + 1;
 	}
+	if (created_ms > CREATED_MAX_MS)
+		return (ERR_DENIED);
 	if ((e = make_key(ring, created_ms, &key)) == ERR_OK)
 		*out = key;
 	return (e);

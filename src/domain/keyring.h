@@ -54,7 +54,8 @@ enum err keyring_add(struct keyring *ring, int64_t created_ms) MUST_CHECK;
 /**
  * keyring_add_next(ring, created_ms, key):
  * Make a new key pair that waits to take the active one's place; ${key} gets it.  Whatever the
- * clock says, it counts as made after all others.  Errors as above.
+ * clock says, it counts as made after all others.  Errors as above.  ERR_DENIED: nothing is after
+ * one of them, which bears the last time that the file can hold.
  */
 enum err keyring_add_next(
     struct keyring *ring, int64_t created_ms, const struct keyring_key **key) MUST_CHECK;

@@ -329,6 +329,18 @@ def test_rotate_without_a_courier(s):
     s.reload_workers()
 
 
+def test_rotate_behind_the_end_of_time(s, machine, tmp_path):
+    """A file from elsewhere may say anything; what was written for such a key could not be read again."""
+    s.ctl("keyring", "generate", options=machine)
+    for name in ("private", "public"):
+        file = tmp_path / name
+        file.write_text(re.sub(r" 2\d{3}-\S+Z ", " 9999-12-31T23:59:59.999Z ", file.read_text()))
+    before = (tmp_path / "private").read_bytes()
+    said = s.refused("keyring", "rotate", options=machine)
+    assert "year 9999" in said and str(tmp_path / "private") in said
+    assert (tmp_path / "private").read_bytes() == before and len(s.ring(*machine)) == 1
+
+
 def test_rotate_and_a_public_file_of_another_keyring(s, tmp_path):
     other = ["-o", "keyring_private=%s" % (tmp_path / "p"), "-o", "keyring_public=%s" % (tmp_path / "q")]
     s.ctl("keyring", "generate", options=other)

@@ -105,6 +105,19 @@ test_add_next(void **st)
 }
 
 /* Whoever knows but "active" and "old" reads a ring with a key that waits. */
+/* What is written can be read: no key is given a time that the file has no digits for. */
+static void
+test_add_next_at_the_end_of_time(void **st)
+{
+	struct keyring *ring = *st;
+	const struct keyring_key *key;
+
+	CHECK("add", keyring_add(ring, INT64_C(253402300799998)) == ERR_OK);
+	CHECK("the last", keyring_add_next(ring, 1, &key) == ERR_OK);
+	CHECK("the last", key->created_ms == INT64_C(253402300799999));
+	CHECK("none behind it", keyring_add_next(ring, 1, &key) == ERR_DENIED && ring->nkeys == 2);
+}
+
 static void
 test_next_in_the_file(void **st)
 {
@@ -448,6 +461,7 @@ main(void)
 	    TEST(test_new),
 	    TEST(test_add),
 	    TEST(test_add_next),
+	    TEST(test_add_next_at_the_end_of_time),
 	    TEST(test_next_in_the_file),
 	    TEST(test_remove),
 	    TEST(test_merge),
