@@ -599,6 +599,26 @@ def test_retire(s):
     s.reload_courier()
 
 
+@pytest.mark.parametrize("files", ["public", "both"])
+def test_retire_killed_between_the_files(s, files):
+    """The key was put aside, and one file or both still have it: the next run takes it out."""
+    s.channel()
+    old = s.active()
+    s.rotate()
+    s.ctl("keyring", "reseal")
+    before = s.private.read_bytes(), s.public.read_bytes()
+    kept = pathlib.Path(s.ctl("keyring", "retire", old)["file"])
+    half = kept.read_bytes()
+    s.public.write_bytes(before[1])
+    if files == "both":
+        s.private.write_bytes(before[0])
+    assert s.ctl("keyring", "retire", old)["state"] == "retired"
+    assert old not in s.private.read_text() and old not in s.public.read_text() and kept.read_bytes() == half
+    assert file_mode(s.private) == 0o600 and file_mode(s.public) == 0o644
+    s.reload_courier()
+    s.check()
+
+
 def test_retire_counts_behind_those_who_have_not_seen_it(s):
     """A create that began before the key was retired is waited for, and its values are found."""
     channel = s.channel()
