@@ -95,9 +95,16 @@ keyring_load_public(const struct ctl *ctl, struct keyring *ring)
 
 	if (access(path, F_OK) != 0)
 		return (ERR_OK);
-	if ((e = keyfile_load(path, ring)) != ERR_OK)
+	if ((e = keyfile_load(path, ring)) != ERR_OK) {
 		buf_printf(ctl->why, "%s cannot be used (%s); `sigsentryctl check` says more", path,
 		    err_word(e));
+	} else if (ring->has_private) {
+		buf_printf(ctl->why,
+		    "keyring_public names %s, which holds private keys: they would be lost with "
+		    "the next change; name another file in %s, or move this one away",
+		    path, ctl->config_path);
+		e = ERR_DENIED;
+	}
 	return (e == ERR_INVALID ? ERR_DENIED : e);
 }
 

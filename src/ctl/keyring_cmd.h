@@ -38,7 +38,8 @@ enum err keyring_lock(const struct ctl *ctl, int *fd) MUST_CHECK;
  *
  * keyring_load_private(ctl, ring), keyring_load_public(ctl, ring):
  * Load a file of ${ctl}->settings; of the public one, where there is none, ${ring} stays empty.
- * Errors are told in ${ctl}->why.
+ * Errors are told in ${ctl}->why.  ERR_DENIED: it holds what the other one should, so that to write
+ * the public file might destroy private keys.
  *
  * keyring_save(ctl, path, ring, with_private), keyring_save_new(...):
  * Write a file of ${ring} in place of the one that may be there; only where there is none

@@ -329,6 +329,28 @@ def test_rotate_without_a_courier(s):
     s.reload_workers()
 
 
+@pytest.mark.parametrize("how", ["one name", "a copy", "a hard link"])
+@pytest.mark.parametrize("words", [("rotate",), ("retire",), ("import", "--public"), ("export", "--public", "-")])
+def test_private_keys_in_the_public_files_place(s, machine, tmp_path, how, words):
+    """They are not overwritten, nor handed out."""
+    private, public = tmp_path / "private", tmp_path / "public"
+    s.ctl("keyring", "generate", options=machine)
+    given = tmp_path / "given"
+    s.ctl("keyring", "export", given, "--public", options=machine)
+    public.unlink()
+    if how == "one name":
+        machine = [*machine[:2], "-o", "keyring_public=%s" % private]
+    elif how == "a copy":
+        shutil.copy(private, public)
+    else:
+        os.link(private, public)
+    before = {f.name: f.read_bytes() for f in tmp_path.iterdir()}
+    more = {"retire": [NOBODY], "import": [given]}.get(words[0], [])
+    done = s.run("keyring", *words, *more, options=machine)
+    assert done.returncode == 1 and done.stdout == "" and "which holds private keys" in done.stderr
+    assert {f.name: f.read_bytes() for f in tmp_path.iterdir()} == before
+
+
 def test_rotate_behind_the_end_of_time(s, machine, tmp_path):
     """A file from elsewhere may say anything; what was written for such a key could not be read again."""
     s.ctl("keyring", "generate", options=machine)
