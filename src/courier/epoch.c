@@ -35,7 +35,11 @@ epoch_begin(struct courier *c)
 	}
 	e = epochfile_load(path, &c->epoch);
 	c->has_epoch = e == ERR_OK;
-	if (e != ERR_OK)
+	/* The first start on a machine has none, and nobody is to be woken by that. */
+	if (e == ERR_NOTFOUND)
+		log_info("epoch.new", LOG_STR("path", path),
+		    LOG_STR("hint", "a database that was restored before now is not told"));
+	else if (e != ERR_OK)
 		log_warn("epoch.load", LOG_STR("path", path), LOG_STR("error", err_word(e)),
 		    LOG_STR("reason", e == ERR_IO ? strerror(errno) : NULL),
 		    LOG_STR("hint",

@@ -291,6 +291,11 @@ def test_a_damaged_file_costs_a_warning(world, own, content):
     assert courier.runs() and not own.held()
 
 
+def test_a_first_start_wakes_nobody(world, own):
+    courier = world.courier(**own.settings)
+    assert courier.lines("level=info .*ev=epoch.new") and not courier.lines("level=(warn|error)")
+
+
 def test_without_its_folder_it_remembers_as_long_as_it_runs(world, own):
     own.settings["courier_state"] = own.folder / "nowhere" / "courier.epoch"
     own.publish("old", minutes_ago=60)
