@@ -23,7 +23,7 @@ OTHERS = {
     # PostgreSQL, libpq, pgbouncer
     "max_connections", "max_wal_size", "synchronous_commit", "synchronous_standby_names", "target_session_attrs",
     "lock_timeout", "connect_timeout", "pool_mode", "default_pool_size", "ignore_startup_parameters", "listen_port",
-    "pg_basebackup", "pg_wal", "pg_lsclusters", "autovacuum_vacuum_scale_factor", "pg_ctlcluster", "tenant_id",
+    "pg_basebackup", "pg_wal", "pg_lsclusters", "pg_dropcluster", "pg_upgradecluster", "autovacuum_vacuum_scale_factor", "pg_ctlcluster", "tenant_id",
     # nginx, Apache, Nagios, OpenSSL, and fields of log lines
     "server_name", "default_server", "upstream_s", "mod_proxy_fcgi", "s_client",
     # roles and users, and a type of channel
