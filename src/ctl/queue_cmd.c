@@ -175,8 +175,9 @@ queue_discard_run(const struct ctl *ctl)
 
 	if (!is_dry && !options_has(ctl->options, OPTION_YES)) {
 		buf_printf(ctl->why,
-		    "queue discard cannot be undone; say --yes if you mean it, or --dry-run to "
-		    "count first");
+		    "queue discard ends what waits, which only `sigsentryctl delivery retry "
+		    "--status cancelled` sends after all; say --yes if you mean it, or --dry-run "
+		    "to count first");
 		return (ERR_INVALID);
 	}
 	if ((e = ask(ctl, &rows)) != ERR_OK)
