@@ -131,8 +131,11 @@ db_new(const struct db_options *options)
 	db->options.dbname = keep(db, options->dbname);
 	db->options.application = keep(db, options->application);
 	/* jit: by the cost on paper of a scan that enable_seqscan = off forbids, a query of
-	 * milliseconds would be compiled for a second */
-	db->session = arena_printf(db->arena, "-c search_path= -c jit=off -c lock_timeout=%lld",
+	 * milliseconds would be compiled for a second.  plan_cache_mode: by its guesses of the two,
+	 * PostgreSQL would make some plans anew for each call's values, which costs more than it
+	 * saves: all that a session asks is by key. */
+	db->session = arena_printf(db->arena,
+	    "-c search_path= -c jit=off -c plan_cache_mode=force_generic_plan -c lock_timeout=%lld",
 	    (long long)options->lock_timeout_ms);
 	if (db->options.conninfo == NULL || db->session == NULL) {
 		db_free(db);

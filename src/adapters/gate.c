@@ -34,6 +34,7 @@ gate_new(int listen_fd)
 	if ((g = calloc(1, sizeof(*g))) == NULL)
 		return (NULL);
 	g->listen_fd = listen_fd;
+	g->fcgi.ipcFd = -1;
 	buf_init(&g->request.body, GATE_BODY_MAX);
 	g->no_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (g->no_fd < 0 || FCGX_Init() != 0 || FCGX_InitRequest(&g->fcgi, g->no_fd, 0) != 0) {
@@ -43,13 +44,25 @@ gate_new(int listen_fd)
 	return (g);
 }
 
-/* Close the connection and wipe what the request held. */
-static void
+/*
+ * Send what is left of the answer, close the connection and wipe what the request held; false where
+ * the peer went away.  The stream that is closed last ends the request, in one write with the rest
+ * of the answer.  libfcgi closes by waiting until the peer has closed, lest unread bytes cost it
+ * the answer; where all was read we do not wait.
+ */
+static bool
 end_request(struct gate *g)
 {
-	g->fcgi.keepConnection = 0;
+	bool is_read = g->request.body_state == GATE_BODY_WHOLE;
+	bool sent = FCGX_FClose(g->fcgi.err) == 0 && FCGX_FClose(g->fcgi.out) == 0;
+
+	g->fcgi.keepConnection = is_read;
 	FCGX_Finish_r(&g->fcgi);
+	if (g->fcgi.ipcFd >= 0)
+		close(g->fcgi.ipcFd);
+	g->fcgi.ipcFd = -1;
 	buf_clear(&g->request.body);
+	return (sent);
 }
 
 void
@@ -57,7 +70,7 @@ gate_free(struct gate *g)
 {
 	if (g == NULL)
 		return;
-	end_request(g);
+	(void)end_request(g);
 	if (g->no_fd >= 0)
 		close(g->no_fd);
 	free(g);
@@ -181,14 +194,11 @@ enum err
 gate_answer(struct gate *g, int status, struct slice headers, struct slice body)
 {
 	bool head = slice_eq(g->request.method, slice_of("HEAD"));
-	bool sent;
 
 	FCGX_FPrintF(g->fcgi.out, "Status: %d\r\nContent-Length: %d\r\n", status, (int)body.len);
 	FCGX_PutStr(headers.ptr, (int)headers.len, g->fcgi.out);
 	FCGX_FPrintF(g->fcgi.out, "\r\n");
 	if (!head)
 		FCGX_PutStr(body.ptr, (int)body.len, g->fcgi.out);
-	sent = FCGX_FFlush(g->fcgi.out) == 0;
-	end_request(g);
-	return (sent ? ERR_OK : ERR_IO);
+	return (end_request(g) ? ERR_OK : ERR_IO);
 }

@@ -218,8 +218,9 @@ class Stand:
                                  " JOIN pg_roles r ON r.oid = s.userid WHERE s.toplevel AND r.rolname = '%s'" % role)
         named = {}
         for query, calls, n, ms in rows:
-            found = re.search(r"courier\.(\w+)\(", query)
-            named[found[1] if found else query] = (calls, n, ms)
+            # a claim may stand behind the guard that is asked with it
+            found = re.findall(r"courier\.(\w+)\(", query)
+            named[found[-1] if found else query] = (calls, n, ms)
         return named, sum(r[1] for r in rows)
 
     def reset_statements(self):
@@ -229,7 +230,7 @@ class Stand:
         """Run pgbench on a script; what it prints."""
         path = FOLDER / (name + ".sql")
         path.write_text(script)
-        env = {**os.environ, "PGOPTIONS": "-c search_path= -c lock_timeout=2000"}
+        env = {**os.environ, "PGOPTIONS": "-c search_path= -c jit=off -c plan_cache_mode=force_generic_plan -c lock_timeout=2000"}
         program = os.path.join(os.environ["PG_BIN"], "pgbench")
         done = subprocess.run([program, "-n", "-M", "prepared", "-f", str(path), *map(str, words),
                                self.stack.env("SIGSENTRY_DSN")], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)

@@ -392,6 +392,24 @@ def test_keep_connection_flag(shared, path):
             link.close()
 
 
+@pytest.mark.parametrize("refused", [False, True], ids=["answered", "refused"])
+def test_a_peer_that_does_not_close_holds_no_worker(shared, path, refused):
+    """The worker goes on once the answer is sent; where all was read, there is nothing to wait for."""
+    with Link(path) as link:
+        link.send(whole(shared, {"type": "none"} if refused else channel("kept open")))
+        assert link.answer().status == (400 if refused else 201)
+        with pytest.raises(BrokenPipeError):  # closed, and not only done with
+            link.send(b"more")
+
+
+def test_an_answer_comes_with_its_end(shared, path):
+    """In one piece, so that the web server is woken once."""
+    with Link(path) as link:
+        link.send(whole(shared, channel("one piece")))
+        answer = fcgi.Answer(link.sock.recv(65536))
+        assert answer.ended and answer.status == 201
+
+
 def test_broken_ones_among_good_ones(shared, path):
     """While four threads send broken requests, every good one is answered."""
     ending = threading.Event()

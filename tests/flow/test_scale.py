@@ -227,7 +227,7 @@ def test_pgbouncer_by_session(pooler, pools, courier, role_settings):  # noqa: F
     # what every session of ours has without a pooler
     link = psycopg2.connect(p.database, user="sigsentry_api")
     with contextlib.closing(link), link.cursor() as cursor:
-        for setting, value in (("jit", "off"), ("lock_timeout", "2s")):
+        for setting, value in (("jit", "off"), ("plan_cache_mode", "force_generic_plan"), ("lock_timeout", "2s")):
             cursor.execute("SHOW " + setting)
             assert cursor.fetchone() == (value,)
 

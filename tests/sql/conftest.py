@@ -28,7 +28,8 @@ def session(dsn):
     opened = []
 
     def connect(user=None, autocommit=True):
-        conn = psycopg2.connect(dsn, **({"user": user} if user else {}))
+        # as the programs' sessions are (src/adapters/db.c)
+        conn = psycopg2.connect(dsn, options="-c jit=off -c plan_cache_mode=force_generic_plan", **({"user": user} if user else {}))
         conn.autocommit = autocommit
         opened.append(conn)
         return conn
@@ -215,6 +216,7 @@ def analyze(work):
     for row in work.rows("""SELECT oid::regclass AS name FROM pg_class
                              WHERE relnamespace = 'sigsentry'::regnamespace AND relkind = 'r'"""):
         work.rows("ANALYZE %s" % row["name"])
+    work.rows("DISCARD PLANS")  # those of foreign keys, which were made outside our functions
 
 
 @pytest.fixture

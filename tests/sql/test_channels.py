@@ -231,6 +231,29 @@ def test_the_list_shows_what_get_shows(api, home):
     assert row["data"] == "[%s]" % ",".join(get(api, home.digest, i)["data"] for i in reversed(ids))
 
 
+def test_a_list_reads_its_own_lanes_alone(db, session, home, still):
+    """Planned while there were next to none, it goes on by key when there are many."""
+    webhook(session("sigsentry_api"), home.digest)
+    channel = webhook(session("sigsentry_api"), home.digest)
+    db.rows("DELETE FROM sigsentry.lane")
+    db.rows("INSERT INTO sigsentry.lane (tenant_id, channel_id, due_at) VALUES (%s, %s, 'infinity')", home.tenant, channel)
+    db.rows("VACUUM ANALYZE sigsentry.lane")
+    reader = session("sigsentry_api", autocommit=False)
+    for _ in range(8):
+        listed(reader, home.digest)
+    reader.rollback()
+    others = db.tenant()
+    db.rows("INSERT INTO sigsentry.lane (tenant_id, channel_id, due_at) SELECT %s, sigsentry.uuid_v7(), 'infinity'"
+            " FROM generate_series(1, 500)", others)
+    for options in ({}, {"page": 1, "limit": 20}):
+        fetched = "SELECT idx_tup_fetch + seq_tup_read AS n FROM pg_stat_xact_all_tables WHERE schemaname = 'sigsentry' AND relname = 'lane'"
+        before = Database(reader).value(fetched)
+        assert len(listed(reader, home.digest, **options)[1]) == 2
+        assert Database(reader).value(fetched) - before == 1
+        reader.rollback()
+    db.rows("DELETE FROM sigsentry.lane WHERE tenant_id IN (%s, %s)", others, home.tenant)
+
+
 # ---- update --------------------------------------------------------------------------------------
 
 
