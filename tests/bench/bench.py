@@ -13,7 +13,7 @@ class Bench:
     """What a measurement is given."""
 
     def __init__(self, options):
-        self.quick = options.quick
+        self.quick, self.record = options.quick, options.record
         self.rounds = options.rounds or (2 if options.quick else 3)
         self.began = time.monotonic()
         self.stand = None
@@ -28,6 +28,7 @@ def read_options():
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rounds", type=int)
+    parser.add_argument("--record", action="store_true")
     parser.add_argument("--only", action="append", default=[])
     return parser.parse_args()
 
@@ -57,7 +58,8 @@ def print_table(rows, results):
     taken = {row.name for row in rows}
     figures = {name: f for got in results.values() for name, f in (got or {}).items()}
     width = max(len(name) for name in (*taken, *figures))
-    print("%-*s  %9s  %-18s %-8s %s" % (width, "", "median", "spread", "goal", "holds"))
+    if rows:
+        print("%-*s  %9s  %-18s %-8s %s" % (width, "", "median", "spread", "goal", "holds"))
     for row in rows:
         f = figures.get(row.name)
         value, told = (short(median(f)), spread(f)) if f else ("-", "not measured")
@@ -86,11 +88,12 @@ def main():
     bench.say("a stack in %s; the first time it is built" % os.environ["RUN_DIR"])
     import stand
     up = stand.Up()
-    from rows import ROWS
+    from rows import REPORTS, ROWS
     rows = [r for r in ROWS if not options.only or r.measured_by.__name__ in options.only]
+    reports = [m for m in REPORTS if m.__name__ in options.only or not (options.only or options.quick)]
     bench.stand = stand.Stand(up)
     try:
-        results = measure(bench, dict.fromkeys(r.measured_by for r in rows))
+        results = measure(bench, dict.fromkeys([r.measured_by for r in rows] + reports))
     finally:
         bench.stand.close()
     if options.json:

@@ -9,6 +9,7 @@ import operator
 
 from deliver import throughput
 from disk import disk
+from instructions import instructions
 from lateness import lateness
 from manage import requests
 from memory import memory
@@ -44,3 +45,6 @@ ROWS = [
     Row("history, bytes an event and delivery", "<= 4096", disk),
     Row("WAL, bytes an event and delivery", "<= 16384", disk),
 ]
+
+# Measured as well, but with --quick, and shown below the table.
+REPORTS = [instructions]
