@@ -1,6 +1,7 @@
 /* crypt against the vectors of its standards, its refusals, and the lock on its memory. */
 #include "base/crypt.h"
 
+#include <gcrypt.h>
 #include <grp.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -91,6 +92,17 @@ test_init(void **st)
 	CHECK("first", crypt_init() == ERR_OK);
 	CHECK("second", crypt_init() == ERR_OK);
 	CHECK("child of a parent that did", in_child(init_used_child));
+}
+
+/* No pool of libgcrypt's own, which it would stir for each digest. */
+static void
+test_random_is_the_kernels(void **st)
+{
+	int type = 0;
+
+	(void)st;
+	gcry_control(GCRYCTL_GET_CURRENT_RNG_TYPE, &type);
+	CHECK("the kernel's", type == GCRY_RNG_TYPE_SYSTEM);
 }
 
 static void
@@ -417,6 +429,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_init_refused), /* before this process has its pool */
 	    cmocka_unit_test(test_init),
+	    cmocka_unit_test(test_random_is_the_kernels),
 	    cmocka_unit_test(test_random),
 	    cmocka_unit_test(test_sha256),
 	    cmocka_unit_test(test_crc32),
