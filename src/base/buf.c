@@ -33,21 +33,13 @@ buf_reset(struct buf *b)
 	b->failed = false;
 }
 
-/* Make room for ${more} bytes and a NUL.  realloc() would leave the old bytes behind unwiped. */
+/* Move to where ${need} bytes fit.  realloc() would leave the old bytes behind unwiped. */
 static bool
-buf_room(struct buf *b, size_t more)
+buf_grow(struct buf *b, size_t need)
 {
-	size_t need, cap;
+	size_t cap = b->cap == 0 ? BUF_FIRST : b->cap;
 	char *p;
 
-	if (b->failed || more > b->max - b->len) {
-		b->failed = true;
-		return (false);
-	}
-	need = b->len + more + 1;
-	if (need <= b->cap)
-		return (true);
-	cap = b->cap == 0 ? BUF_FIRST : b->cap;
 	while (cap < need)
 		cap *= 2;
 	if ((p = malloc(cap)) == NULL) {
@@ -63,6 +55,17 @@ buf_room(struct buf *b, size_t more)
 	return (true);
 }
 
+/* Make room for ${more} bytes and a NUL. */
+static inline bool
+buf_room(struct buf *b, size_t more)
+{
+	if (b->failed || more > b->max - b->len) {
+		b->failed = true;
+		return (false);
+	}
+	return (more < b->cap - b->len || buf_grow(b, b->len + more + 1));
+}
+
 void
 buf_add(struct buf *b, struct slice s)
 {
@@ -75,25 +78,29 @@ buf_add(struct buf *b, struct slice s)
 void
 buf_addc(struct buf *b, char c)
 {
-	buf_add(b, slice_make(&c, 1));
+	if (buf_room(b, 1))
+		b->ptr[b->len++] = c;
 }
 
 void
 buf_printf(struct buf *b, const char *fmt, ...)
 {
+	size_t had = b->cap - b->len;
 	va_list ap;
 	int n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vsnprintf(had == 0 ? NULL : b->ptr + b->len, had, fmt, ap);
 	va_end(ap);
 	if (n < 0 || !buf_room(b, (size_t)n)) {
 		b->failed = true;
 		return;
 	}
-	va_start(ap, fmt);
-	vsnprintf(b->ptr + b->len, (size_t)n + 1, fmt, ap);
-	va_end(ap);
+	if ((size_t)n >= had) { /* it did not fit, and now it does */
+		va_start(ap, fmt);
+		vsnprintf(b->ptr + b->len, (size_t)n + 1, fmt, ap);
+		va_end(ap);
+	}
 	b->len += (size_t)n;
 }
 

@@ -263,6 +263,18 @@ read_escape(struct reader *r)
 	return (true);
 }
 
+/* How many bytes at the front of ${s} are ASCII that stands for itself in a string. */
+static size_t
+plain_run(struct slice s)
+{
+	size_t n = 0;
+
+	while (n < s.len && (unsigned char)s.ptr[n] - 0x20u < 0x60 && s.ptr[n] != '"' &&
+	       s.ptr[n] != '\\')
+		n++;
+	return (n);
+}
+
 /* Step over characters that stand for themselves, up to a quote or a backslash. */
 static bool
 read_plain(struct reader *r)
@@ -271,17 +283,19 @@ read_plain(struct reader *r)
 	size_t n;
 	int c;
 
-	while ((c = peek(r)) != '"' && c != '\\') {
+	for (;;) {
+		r->at += plain_run(rest(r));
+		if ((c = peek(r)) == '"' || c == '\\')
+			return (true);
 		if (c < 0x20 && c >= 0)
 			return (wrong(r, r->at,
 			    "a control character or line break inside a string; "
 			    "write it as \\n, \\t or \\u00XX"));
-		n = c < 0x80 && c >= 0 ? 1 : text_utf8_next(rest(r), &codepoint);
+		n = text_utf8_next(rest(r), &codepoint);
 		if (n == 0) /* the end too */
 			return (wrong_here(r, none, ""));
 		r->at += n;
 	}
-	return (true);
 }
 
 /* Read the string whose quote is next.  ${out} lies in the text; with escapes, in the scratch. */
@@ -789,7 +803,7 @@ json_put(struct buf *b, struct slice s)
 	uint32_t codepoint = 0;
 
 	buf_addc(b, '"');
-	while (run < s.len) {
+	while ((run += plain_run(slice_skip(s, run))) < s.len) {
 		n = text_utf8_next(slice_skip(s, run), &codepoint);
 		if (n > 0 && codepoint >= 0x20 && codepoint != '"' && codepoint != '\\') {
 			run += n;

@@ -6,22 +6,6 @@
 
 #define NEAREST_MAX 64 /* bytes of a word that may be a misspelling */
 
-struct slice
-slice_of(const char *str)
-{
-	struct slice s = {str, str == NULL ? 0 : strlen(str)};
-
-	return (s);
-}
-
-struct slice
-slice_make(const void *ptr, size_t len)
-{
-	struct slice s = {ptr, len};
-
-	return (s);
-}
-
 bool
 slice_eq(struct slice a, struct slice b)
 {
@@ -59,14 +43,6 @@ bool
 slice_ends_nocase(struct slice s, struct slice suffix)
 {
 	return (s.len >= suffix.len && slice_eq_nocase(slice_skip(s, s.len - suffix.len), suffix));
-}
-
-struct slice
-slice_skip(struct slice s, size_t n)
-{
-	if (n > s.len)
-		n = s.len;
-	return (slice_make(s.ptr == NULL ? NULL : s.ptr + n, s.len - n));
 }
 
 struct slice
