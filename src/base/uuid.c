@@ -52,3 +52,9 @@ uuid_text(const struct uuid *u, char out[UUID_TEXT_SIZE])
 	}
 	out[at] = '\0';
 }
+
+bool
+uuid_equal(const struct uuid *a, const struct uuid *b)
+{
+	return (memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0);
+}

@@ -1,6 +1,7 @@
 #ifndef BASE_UUID_H
 #define BASE_UUID_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -30,5 +31,11 @@ enum err uuid_parse(struct slice s, struct uuid *out) MUST_CHECK;
  * Write the lower-case 8-4-4-4-12 form and a NUL.
  */
 void uuid_text(const struct uuid *u, char out[UUID_TEXT_SIZE]);
+
+/**
+ * uuid_equal(a, b):
+ * Are they the same?
+ */
+bool uuid_equal(const struct uuid *a, const struct uuid *b);
 
 #endif

@@ -57,6 +57,7 @@ on_rows(void *ctx, enum err e, const struct db_rows *rows)
 	if (e == ERR_OK) {
 		got = (int64_t)db_nrows(rows);
 		store_claim_rows(rows, &c->claim_id, on_claimed, c);
+		message_event_clear(&c->claim_event);
 	}
 	/* db has logged what failed; it tries to connect again by itself */
 	c->claim_at_ms = e == ERR_OK && got == c->claim_asked ? now : now + c->settings->poll_ms;

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/uuid.h"
 #include "courier/loop.h"
+#include "courier/message.h"
 #include "domain/epoch.h"
 #include "domain/keyring.h"
 #include "domain/seal.h"
@@ -46,7 +47,8 @@ struct courier {
 	bool is_claiming; /* claim.c */
 	int64_t claim_at_ms;
 	struct uuid claim_id;
-	int64_t claim_asked; /* how many were asked for */
+	int64_t claim_asked;              /* how many were asked for */
+	struct message_event claim_event; /* one goes to many channels; kept while they are read */
 
 	struct uuid id; /* beat.c */
 	char name[COURIER_NAME_SIZE];

@@ -391,7 +391,8 @@ render(struct flight *f)
 
 	if (f->d->type == CHANNEL_EMAIL)
 		return (true);
-	e = message_http(&f->message, f->d, &f->secrets, clock_wall_ms(&f->c->clock));
+	e = message_http(
+	    &f->message, &f->c->claim_event, f->d, &f->secrets, clock_wall_ms(&f->c->clock));
 	store_claimed_drop_payload(f->d);
 	if (e == ERR_OK)
 		return (true);

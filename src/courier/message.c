@@ -129,34 +129,54 @@ message_clear(struct message *m)
 	m->nfields = 0;
 }
 
-/** An event with the ids that it bears, as texts. */
-struct known {
+void
+message_event_clear(struct message_event *e)
+{
+	event_free(e->event);
+	memset(e, 0, sizeof(*e));
+}
+
+/* Read ${d}'s event, unless that is the one that was read last. */
+static enum err
+read_event(struct message_event *last, const struct store_claimed *d)
+{
 	char id[UUID_TEXT_SIZE], tenant[UUID_TEXT_SIZE], project[UUID_TEXT_SIZE];
+	const struct event_known known = {.id = slice_make(id, sizeof(id) - 1),
+	    .tenant_id = slice_make(tenant, sizeof(tenant) - 1),
+	    .project_id = slice_make(project, sizeof(project) - 1),
+	    .project_slug = slice_of(d->project_slug),
+	    .occurred_ms = d->occurred_ms,
+	    .accepted_ms = d->accepted_ms};
+
+	if (last->event != NULL && uuid_equal(&last->id, &d->event) &&
+	    uuid_equal(&last->tenant, &d->tenant))
+		return (ERR_OK);
+	message_event_clear(last);
+	uuid_text(&d->event, id);
+	uuid_text(&d->tenant, tenant);
+	uuid_text(&d->project, project);
+	last->id = d->event;
+	last->tenant = d->tenant;
+	return (event_parse(d->payload, &known, &last->event));
+}
+
+/** What is rendered, and the delivery's id in it. */
+struct known {
 	char delivery[UUID_TEXT_SIZE];
-	struct event *event;
 	struct render_input in;
 };
 
-/* Read ${d}'s event. */
+/* Put together what is to be told of ${d}. */
 static enum err
-know(const struct store_claimed *d, int64_t now_ms, struct known *k)
+know(struct message_event *last, const struct store_claimed *d, int64_t now_ms, struct known *k)
 {
-	struct event_known known = {.project_slug = slice_of(d->project_slug),
-	    .occurred_ms = d->occurred_ms,
-	    .accepted_ms = d->accepted_ms};
 	enum err e;
 
-	uuid_text(&d->event, k->id);
-	uuid_text(&d->tenant, k->tenant);
-	uuid_text(&d->project, k->project);
-	uuid_text(&d->id, k->delivery);
-	known.id = slice_of(k->id);
-	known.tenant_id = slice_of(k->tenant);
-	known.project_id = slice_of(k->project);
-	if ((e = event_parse(d->payload, &known, &k->event)) != ERR_OK)
+	if ((e = read_event(last, d)) != ERR_OK)
 		return (e);
-	k->in = (struct render_input){.event = k->event,
-	    .delivery_id = slice_of(k->delivery),
+	uuid_text(&d->id, k->delivery);
+	k->in = (struct render_input){.event = last->event,
+	    .delivery_id = slice_make(k->delivery, sizeof(k->delivery) - 1),
 	    .now_ms = now_ms,
 	    .is_test = d->is_test};
 	return (ERR_OK);
@@ -188,7 +208,7 @@ add_field(struct message *m, struct buf *line)
 static enum err
 sign(struct message *m, const struct known *k, const struct message_secrets *s)
 {
-	const struct sign_input in = {.event = k->event->name,
+	const struct sign_input in = {.event = k->in.event->name,
 	    .delivery_id = k->in.delivery_id,
 	    .timestamp_s = k->in.now_ms / 1000,
 	    .body = buf_slice(&m->body),
@@ -206,23 +226,19 @@ sign(struct message *m, const struct known *k, const struct message_secrets *s)
 }
 
 enum err
-message_http(struct message *m, const struct store_claimed *d,
+message_http(struct message *m, struct message_event *last, const struct store_claimed *d,
     const struct message_secrets *secrets, int64_t now_ms)
 {
-	struct known k = {.event = NULL};
+	struct known k;
 	enum err e;
 
-	if ((e = know(d, now_ms, &k)) != ERR_OK ||
+	if ((e = know(last, d, now_ms, &k)) != ERR_OK ||
 	    (e = make_url(m, d, &k, secrets->list[0])) != ERR_OK ||
 	    (e = render_posts[d->type].body(&k.in, &m->body)) != ERR_OK)
-		goto out;
+		return (e);
 	m->fields[m->nfields++] =
 	    (struct post_field){"Content-Type", slice_of(render_posts[d->type].content_type)};
-	if (d->type == CHANNEL_WEBHOOK)
-		e = sign(m, &k, secrets);
-out:
-	event_free(k.event);
-	return (e);
+	return (d->type == CHANNEL_WEBHOOK ? sign(m, &k, secrets) : ERR_OK);
 }
 
 /* What stands behind the '@' of ${address}. */
@@ -242,12 +258,13 @@ message_mail(struct message *m, const struct store_claimed *d, const struct sett
 	struct render_mail mail = {.from = slice_of(settings->mail_from),
 	    .to = recipient,
 	    .domain = domain_of(slice_of(settings->mail_envelope_from))};
-	struct known k = {.event = NULL};
+	struct message_event last = {.event = NULL};
+	struct known k;
 	enum err e;
 
 	buf_reset(&m->body);
-	if ((e = know(d, now_ms, &k)) == ERR_OK)
+	if ((e = know(&last, d, now_ms, &k)) == ERR_OK)
 		e = render_email(&k.in, &mail, &m->body);
-	event_free(k.event);
+	message_event_clear(&last);
 	return (e);
 }

@@ -3,9 +3,12 @@
 
 #include "adapters/post.h"
 #include "adapters/store_queue.h"
+#include "base/uuid.h"
 #include "domain/seal.h"
 #include "domain/settings.h"
 #include "domain/sign.h"
+
+struct event;
 
 #define MESSAGE_FIELDS_MAX  (SIGN_HEADERS_MAX + 1)
 #define MESSAGE_SECRETS_MAX (2 * CREDENTIALS_FIELDS_MAX) /* each with the one that it replaced */
@@ -36,21 +39,32 @@ struct message {
 	size_t nfields;
 };
 
+/** An event that was read, for the next delivery that tells of it; all zero: none. */
+struct message_event {
+	struct uuid tenant, id;
+	struct event *event;
+};
+
 /**
+ * message_event_clear(e):
+ * Free the event, leave none.
+ *
  * message_init(m), message_clear(m):
  * Make an empty one; wipe it.
  *
- * message_http(m, d, secrets, now_ms):
+ * message_http(m, last, d, secrets, now_ms):
  * Make the request that tells ${d}'s channel of its event, as it leaves at ${now_ms} (wall clock).
+ * ${last} is the event of the delivery before, and then of this one.
  *
  * message_mail(m, d, settings, recipient, now_ms):
  * The same as an e-mail to ${recipient}, into the body.
  *
  * Both: ERR_NOMEM; ERR_DAMAGED: the stored event is none.
  */
+void message_event_clear(struct message_event *e);
 void message_init(struct message *m);
 void message_clear(struct message *m);
-enum err message_http(struct message *m, const struct store_claimed *d,
+enum err message_http(struct message *m, struct message_event *last, const struct store_claimed *d,
     const struct message_secrets *secrets, int64_t now_ms) MUST_CHECK;
 enum err message_mail(struct message *m, const struct store_claimed *d,
     const struct settings *settings, struct slice recipient, int64_t now_ms) MUST_CHECK;

@@ -91,6 +91,21 @@ test_v7(void **st)
 	CHECK("in order of time", memcmp(u.bytes, later.bytes, 16) < 0);
 }
 
+static void
+test_equal(void **st)
+{
+	struct uuid a = {{0}}, b = {{0}};
+	size_t i;
+
+	(void)st;
+	CHECK("the same", uuid_equal(&a, &b));
+	for (i = 0; i < sizeof(b.bytes); i++) {
+		b.bytes[i] = 1;
+		CHECK("another", !uuid_equal(&a, &b));
+		b.bytes[i] = 0;
+	}
+}
+
 int
 main(void)
 {
@@ -98,6 +113,7 @@ main(void)
 	    cmocka_unit_test(test_parse),
 	    cmocka_unit_test(test_text),
 	    cmocka_unit_test(test_v7),
+	    cmocka_unit_test(test_equal),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));
