@@ -241,7 +241,7 @@ store_claim_rows(
 
 	for (i = 0; i < db_nrows(rows); i++) {
 		e = ERR_NOMEM;
-		if ((c = calloc(1, sizeof(*c))) != NULL && (c->arena = arena_new()) != NULL)
+		if ((c = calloc(1, sizeof(*c))) != NULL && (c->arena = arena_small_new()) != NULL)
 			e = read_row(rows, i, c);
 		if (e != ERR_OK) {
 			log_error("claim.row", LOG_SLICE("delivery", db_text(rows, i, C_ID)),

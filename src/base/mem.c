@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 
 #define BLOCK_SIZE 8192 /* bytes; most requests need one block */
+#define SMALL_SIZE 1000 /* for a few names and numbers; with what malloc adds, in its cache */
 
 struct block {
 	struct block *next;
@@ -22,11 +23,10 @@ struct arena {
 	struct block *head; /* the block being filled; the oldest is last */
 };
 
-/* Put a new block of at least ${size} bytes in front. */
+/* Put a new block of ${cap} bytes in front. */
 static enum err
-arena_grow(struct arena *a, size_t size)
+arena_grow(struct arena *a, size_t cap)
 {
-	size_t cap = size > BLOCK_SIZE ? size : BLOCK_SIZE;
 	struct block *b;
 
 	if (cap > SIZE_MAX - sizeof(*b) || (b = malloc(sizeof(*b) + cap)) == NULL)
@@ -38,18 +38,31 @@ arena_grow(struct arena *a, size_t size)
 	return (ERR_OK);
 }
 
-struct arena *
-arena_new(void)
+/* Make an arena whose first block is of ${first} bytes. */
+static struct arena *
+make(size_t first)
 {
 	struct arena *a;
 
 	if ((a = calloc(1, sizeof(*a))) == NULL)
 		return (NULL);
-	if (arena_grow(a, BLOCK_SIZE) != ERR_OK) {
+	if (arena_grow(a, first) != ERR_OK) {
 		free(a);
 		return (NULL);
 	}
 	return (a);
+}
+
+struct arena *
+arena_new(void)
+{
+	return (make(BLOCK_SIZE));
+}
+
+struct arena *
+arena_small_new(void)
+{
+	return (make(SMALL_SIZE));
 }
 
 void
@@ -85,7 +98,7 @@ arena_alloc(struct arena *a, size_t size)
 		return (NULL);
 	size = (size + unit - 1) / unit * unit;
 	if (size > b->cap - b->used) {
-		if (arena_grow(a, size) != ERR_OK)
+		if (arena_grow(a, size > BLOCK_SIZE ? size : BLOCK_SIZE) != ERR_OK)
 			return (NULL);
 		b = a->head;
 	}

@@ -12,10 +12,12 @@
 struct arena;
 
 /**
- * arena_new(), arena_free(a):
- * Make an empty arena (NULL: no memory); give everything back.  arena_free() takes NULL.
+ * arena_new(), arena_small_new(), arena_free(a):
+ * Make an empty arena (NULL: no memory), one whose first block is small, since what is given back
+ * is wiped, used or not; give everything back.  arena_free() takes NULL.
  */
 struct arena *arena_new(void);
+struct arena *arena_small_new(void);
 void arena_free(struct arena *a);
 
 /**

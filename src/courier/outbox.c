@@ -74,7 +74,7 @@ outbox_add(struct courier *c, const struct store_outcome *outcome)
 	struct outbox *o = c->outbox;
 	struct entry *e;
 
-	if ((e = calloc(1, sizeof(*e))) == NULL || (e->arena = arena_new()) == NULL)
+	if ((e = calloc(1, sizeof(*e))) == NULL || (e->arena = arena_small_new()) == NULL)
 		goto fail;
 	e->outcome = *outcome;
 	if (!keep(e->arena, &e->outcome.error) || !keep(e->arena, &e->outcome.excerpt) ||

@@ -174,7 +174,7 @@ event_parse(struct slice payload, const struct event_known *known, struct event 
 	*out = NULL;
 	if (payload.len > EVENT_PAYLOAD_MAX)
 		return (ERR_SPACE);
-	if ((e = calloc(1, sizeof(*e))) == NULL || (e->arena = arena_new()) == NULL)
+	if ((e = calloc(1, sizeof(*e))) == NULL || (e->arena = arena_small_new()) == NULL)
 		goto out;
 	if ((rc = copy_known(e, known)) != ERR_OK || (rc = read_tree(e, payload)) != ERR_OK)
 		goto out;
