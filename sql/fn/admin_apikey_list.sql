@@ -4,11 +4,13 @@
 -- Returns one row each.
 -- Tables: reads api_key.
 -- Role: sigsentry_owner.
+-- Planned anew each time, so that conditions that are not asked for are none, and those that are find their index.
 CREATE OR REPLACE FUNCTION admin.apikey_list(p_tenant uuid, p_project uuid)
 RETURNS TABLE ("id" uuid, "tenantId" uuid, "projectId" uuid, "kind" text, "name" text, "displayPrefix" text,
                "permissions" jsonb, "createdAt" text, "expiresAt" text, "revokedAt" text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan
 AS $$
 BEGIN
 	RETURN QUERY

@@ -5,11 +5,13 @@
 -- Returns one row each.
 -- Tables: reads audit.
 -- Role: sigsentry_owner.
+-- Planned anew each time, so that conditions that are not asked for are none, and those that are find their index.
 CREATE OR REPLACE FUNCTION admin.audit_list(p_tenant uuid, p_limit integer, p_since timestamptz)
 RETURNS TABLE ("id" uuid, "at" text, "tenantId" uuid, "actorKind" text, "actor" text, "action" text,
                "objectKind" text, "objectId" text, "before" jsonb, "after" jsonb)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan
 AS $$
 BEGIN
 	RETURN QUERY

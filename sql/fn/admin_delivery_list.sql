@@ -9,6 +9,7 @@
 -- Role: sigsentry_owner.
 -- A channel names its tenant, by which the indexes begin; without either, all of the time asked for is looked through.  Planned
 -- anew each time, so that conditions that are not asked for are none.
+-- Planned anew each time, so that conditions that are not asked for are none, and those that are find their index.
 CREATE OR REPLACE FUNCTION admin.delivery_list(
 	p_tenant uuid, p_channel uuid, p_status text[], p_since timestamptz, p_limit integer)
 RETURNS TABLE ("id" uuid, "tenantId" uuid, "channelId" uuid, "eventId" uuid, "event" text, "severity" text, "status" text,
@@ -16,6 +17,7 @@ RETURNS TABLE ("id" uuid, "tenantId" uuid, "channelId" uuid, "eventId" uuid, "ev
                "lastStatusCode" integer, "lastError" text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan
 SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE

@@ -10,12 +10,14 @@
 -- (the batch's last delivery).
 -- Tables: those of sigsentry.channel_reach; those of sigsentry.queue_again; writes audit (nothing if none is queued).
 -- Role: sigsentry_api.
+-- plan_cache_mode: a plan for any time and any cursor would open every week of the history.
 CREATE OR REPLACE FUNCTION api.deliveries_retry(
 	p_digest bytea, p_project uuid, p_id uuid, p_since timestamptz, p_until timestamptz, p_status text[], p_after uuid,
 	p_batch integer, p_call uuid,
 	OUT status text, OUT key_id uuid, OUT tenant_id uuid, OUT project_id uuid, OUT queued integer, OUT last uuid)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = auto
 SET enable_seqscan = off
 AS $$
 DECLARE

@@ -7,12 +7,14 @@
 -- Returns one row: status of sigsentry.channel_reach, key_id, tenant_id, project_id, data (a JSON object).
 -- Tables: those of sigsentry.channel_reach; queue, delivery, event.
 -- Role: sigsentry_api.
+-- plan_cache_mode: a plan for any cursor and any status would open every week of the history.
 CREATE OR REPLACE FUNCTION api.delivery_list(
 	p_digest bytea, p_project uuid, p_id uuid, p_status text, p_before uuid, p_limit integer,
 	OUT status text, OUT key_id uuid, OUT tenant_id uuid, OUT project_id uuid, OUT data text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET plan_cache_mode = auto
 AS $$
 DECLARE
 	v_of uuid; -- the channel's project; NULL: it is tenant-wide
