@@ -14,6 +14,8 @@ SET enable_seqscan = off
 AS $$
 DECLARE
 	v_of uuid; -- the channel's project; NULL: it is tenant-wide
+	v_found sigsentry.delivery_all;
+	v_event sigsentry.event;
 BEGIN
 	SELECT r.status, r.key_id, r.tenant_id, r.project_id, (r.channel).project_id
 	  INTO status, key_id, tenant_id, project_id, v_of
@@ -21,25 +23,31 @@ BEGIN
 	IF status <> 'ok' THEN
 		RETURN;
 	END IF;
-	SELECT sigsentry.delivery_json(d, e.name, e.severity) || ',"attemptList":['
-	       || coalesce((SELECT string_agg('{"number":' || a.number || ',"startedAt":"' || sigsentry.rfc3339(a.started_at)
-	                                      || '","durationMs":' || a.duration_ms || ',"outcome":"' || a.outcome || '"'
-	                                      || coalesce(',"statusCode":' || a.status_code, '')
-	                                      || coalesce(',"error":' || to_json(a.error)::text, '')
-	                                      || coalesce(',"responseExcerpt":' || to_json(a.excerpt)::text, '') || '}',
-	                                      ',' ORDER BY a.number)
-	                      FROM sigsentry.attempt a
-	                     WHERE a.tenant_id = d.tenant_id AND a.delivery_id = d.id), '') || ']}'
-	  INTO data
+	-- One after the other, each by its own id: joined, they would open every partition of the history.
+	SELECT d.*
+	  INTO v_found
 	  FROM sigsentry.delivery_all d
-	  LEFT JOIN sigsentry.event e ON e.tenant_id = d.tenant_id AND e.id = d.event_id
-	 WHERE d.tenant_id = delivery_get.tenant_id AND d.id = p_delivery AND d.channel_id = p_id
-	   -- Of a tenant-wide channel a project sees what is its own.
-	   AND (delivery_get.project_id IS NULL OR v_of IS NOT NULL OR d.is_test
-	        OR EXISTS (SELECT 1 FROM sigsentry.event o
-	                    WHERE o.tenant_id = d.tenant_id AND o.id = d.event_id AND o.project_id = delivery_get.project_id));
-	IF NOT FOUND THEN
+	 WHERE d.tenant_id = delivery_get.tenant_id AND d.id = p_delivery AND d.channel_id = p_id;
+	SELECT e.*
+	  INTO v_event
+	  FROM sigsentry.event e
+	 WHERE e.tenant_id = v_found.tenant_id AND e.id = v_found.event_id;
+	-- Of a tenant-wide channel a project sees what is its own.
+	IF v_found.id IS NULL
+	   OR NOT (delivery_get.project_id IS NULL OR v_of IS NOT NULL OR v_found.is_test
+	           OR coalesce(v_event.project_id = delivery_get.project_id, false)) THEN
 		status := 'no_delivery';
+		RETURN;
 	END IF;
+	SELECT sigsentry.delivery_json(v_found, v_event.name, v_event.severity) || ',"attemptList":['
+	       || coalesce(string_agg('{"number":' || a.number || ',"startedAt":"' || sigsentry.rfc3339(a.started_at)
+	                              || '","durationMs":' || a.duration_ms || ',"outcome":"' || a.outcome || '"'
+	                              || coalesce(',"statusCode":' || a.status_code, '')
+	                              || coalesce(',"error":' || to_json(a.error)::text, '')
+	                              || coalesce(',"responseExcerpt":' || to_json(a.excerpt)::text, '') || '}',
+	                              ',' ORDER BY a.number), '') || ']}'
+	  INTO data
+	  FROM sigsentry.attempt a
+	 WHERE a.tenant_id = v_found.tenant_id AND a.delivery_id = p_delivery;
 END
 $$;

@@ -11,6 +11,8 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 AS $$
+DECLARE
+	v_event sigsentry.event;
 BEGIN
 	SELECT k.status, k.key_id, k.tenant_id, k.project_id
 	  INTO status, key_id, tenant_id, project_id
@@ -18,17 +20,23 @@ BEGIN
 	IF status <> 'ok' THEN
 		RETURN;
 	END IF;
-	SELECT '{"id":"' || e.id || '","projectId":"' || e.project_id || '","acceptedAt":"' || sigsentry.rfc3339(e.accepted_at)
-	       || '","event":' || e.payload::text || ',"deliveries":['
-	       || coalesce((SELECT string_agg(sigsentry.delivery_json(d, e.name, e.severity) || ',"channelId":"' || d.channel_id || '"}', ',' ORDER BY d.id)
-	                      FROM sigsentry.delivery_all d
-	                     WHERE d.tenant_id = e.tenant_id AND d.event_id = e.id), '') || ']}'
-	  INTO data
+	SELECT e.*
+	  INTO v_event
 	  FROM sigsentry.event e
 	 WHERE e.tenant_id = event_get.tenant_id AND e.id = p_id
 	   AND (event_get.project_id IS NULL OR e.project_id = event_get.project_id);
 	IF NOT FOUND THEN
 		status := 'not_found';
+		RETURN;
 	END IF;
+	-- Deliveries are made with their event or later: of the weeks before it no partition is opened.
+	SELECT '{"id":"' || v_event.id || '","projectId":"' || v_event.project_id || '","acceptedAt":"' || sigsentry.rfc3339(v_event.accepted_at)
+	       || '","event":' || v_event.payload::text || ',"deliveries":['
+	       || coalesce(string_agg(sigsentry.delivery_json(d, v_event.name, v_event.severity) || ',"channelId":"' || d.channel_id || '"}', ','
+	                              ORDER BY d.id), '') || ']}'
+	  INTO data
+	  FROM sigsentry.delivery_all d
+	 WHERE d.tenant_id = v_event.tenant_id AND d.event_id = v_event.id
+	   AND d.id >= sigsentry.uuid_v7_floor(v_event.accepted_at - interval '1 day');
 END
 $$;
