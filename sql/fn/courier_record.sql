@@ -69,7 +69,7 @@ BEGIN
 		SELECT e.tenant_id, e.id, e.channel_id, e.event_id, CASE e.outcome WHEN 'ok' THEN 'delivered' ELSE 'failed' END, e.is_test,
 		       e.attempts, e.created_at, now(), e.code, e.error, CASE WHEN e.outcome <> 'ok' THEN e.progress END
 		  FROM ended e
-	), both_kinds AS (
+	), written AS (
 		SELECT w.tenant_id, w.id, w.channel_id, w.event_id, w.is_test, w.tries, w.outcome, w.pause_ms, w.started_ms, w.duration_ms, w.code,
 		       w.error, w.excerpt, false AS is_end
 		  FROM waiting w
@@ -77,6 +77,10 @@ BEGIN
 		SELECT e.tenant_id, e.id, e.channel_id, e.event_id, e.is_test, e.tries, e.outcome, e.pause_ms, e.started_ms, e.duration_ms, e.code,
 		       e.error, e.excerpt, true
 		  FROM ended e
+	), both_kinds AS MATERIALIZED (
+		SELECT b.*, c.type::text AS type
+		  FROM written b
+		  LEFT JOIN LATERAL (SELECT o.type FROM sigsentry.channel o WHERE o.tenant_id = b.tenant_id AND o.id = b.channel_id LIMIT 1) c ON true
 	), tried AS (
 		INSERT INTO sigsentry.attempt (tenant_id, delivery_id, number, started_at, duration_ms, outcome, status_code, error, excerpt)
 		SELECT b.tenant_id, b.id, b.tries, to_timestamp(b.started_ms / 1000.0), b.duration_ms, b.outcome, b.code, b.error, b.excerpt
@@ -84,17 +88,17 @@ BEGIN
 	), by_lane AS (
 		-- An e-mail takes as long as all of its recipients do.
 		SELECT b.tenant_id, b.channel_id, max(b.pause_ms) AS pause_ms,
-		       bool_or(b.outcome <> 'local' AND b.duration_ms >= 3000 AND NOT (b.outcome = 'ok' AND c.type = 'email')) AS is_slow,
+		       bool_or(b.outcome <> 'local' AND b.duration_ms >= 3000 AND NOT (b.outcome = 'ok' AND b.type = 'email')) AS is_slow,
 		       bool_or(b.outcome = 'ok') AS any_ok, bool_or(b.outcome IN ('retry', 'refused', 'gone')) AS any_failed
 		  FROM both_kinds b
-		 CROSS JOIN LATERAL (SELECT o.type FROM sigsentry.channel o WHERE o.tenant_id = b.tenant_id AND o.id = b.channel_id LIMIT 1) c
+		 WHERE b.type IS NOT NULL
 		 GROUP BY 1, 2
 		 ORDER BY 1, 2
 	), counted AS (
 		INSERT INTO sigsentry.tally_attempt AS t (courier_id, type, outcome, attempts, last_at)
-		SELECT p_courier, c.type::text, b.outcome, count(*), now()
+		SELECT p_courier, b.type, b.outcome, count(*), now()
 		  FROM both_kinds b
-		 CROSS JOIN LATERAL (SELECT o.type FROM sigsentry.channel o WHERE o.tenant_id = b.tenant_id AND o.id = b.channel_id LIMIT 1) c
+		 WHERE b.type IS NOT NULL
 		 GROUP BY 2, 3
 		 ORDER BY 2, 3
 		    ON CONFLICT ON CONSTRAINT tally_attempt_pkey DO UPDATE

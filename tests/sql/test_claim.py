@@ -297,6 +297,22 @@ def test_a_claim_reads_its_own_events_alone(live, session):
     assert n == 3
 
 
+def test_an_event_is_read_once_for_all_of_its_deliveries(live, session):
+    """And each of them has the type and the state of its own channel."""
+    tenant, project, (webhook,) = live.home()
+    others = {live.channel(tenant, project, kind): kind for kind in ("slack", "teams", "email")}
+    told = {new: n for n in (1, 2) for new in [live.publish(project, n=n)[0]]}
+    live.rows("INSERT INTO sigsentry.lane (tenant_id, channel_id, due_at, is_failing) VALUES (%s, %s, now(), true)", tenant, webhook)
+    courier = Reads(session("sigsentry_courier"))
+    courier.settle_plans()
+    n, got = courier.of("event")
+    types = {**others, webhook: "webhook"}
+    assert sorted((r["channel_id"], r["event_id"]) for r in got) == sorted((c, e) for c in types for e in told)
+    assert {(r["channel_id"], r["type"], r["is_failing"]) for r in got} == {(c, t, c == webhook) for c, t in types.items()}
+    assert [json.loads(r["payload"])["n"] for r in got] == [told[r["event_id"]] for r in got]
+    assert n == 2
+
+
 def test_a_courier_that_was_idle_for_long_does_not_read_all_that_waits(live, session):
     """Its plans were made while next to nothing waited, and another index happened to be smaller than that of what is due."""
     tenant, project, (channel,) = live.home()
