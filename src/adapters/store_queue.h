@@ -20,6 +20,7 @@ struct store_field {
 
 /** A delivery that was claimed; its texts live in `arena`, but for the payload. */
 struct store_claimed {
+	struct store_claimed *next; /* the owner's */
 	struct arena *arena;
 	struct uuid tenant, id, claim, channel, event, project;
 	enum channel_type type;

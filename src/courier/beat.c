@@ -7,6 +7,7 @@
 
 #include "base/crypt.h"
 #include "base/log.h"
+#include "courier/claim.h"
 #include "courier/courier.h"
 #include "courier/flight.h"
 
@@ -92,6 +93,7 @@ beat_hand_back(struct courier *c)
 	struct store_back *backs;
 	size_t n;
 
+	claim_begin(c, SIZE_MAX);
 	if ((backs = flight_backs(c, &n)) == NULL)
 		return;
 	if (n > 0) {

@@ -26,13 +26,15 @@ static const struct store_pace paces[CHANNEL__MAX] = {
 static bool
 may_claim(const struct courier *c)
 {
-	return (!c->is_claiming && !c->is_stopping && !c->is_reloading &&
+	return (!c->is_claiming && c->claimed == NULL && !c->is_stopping && !c->is_reloading &&
 		c->nflights < (size_t)c->settings->max_flights);
 }
 
 int64_t
 claim_wait_ms(const struct courier *c, int64_t now_ms)
 {
+	if (c->claimed != NULL)
+		return (0);
 	if (!may_claim(c))
 		return (-1);
 	return (c->claim_at_ms > now_ms ? c->claim_at_ms - now_ms : 0);
@@ -42,7 +44,41 @@ claim_wait_ms(const struct courier *c, int64_t now_ms)
 static void
 on_claimed(void *ctx, struct store_claimed *d)
 {
-	flight_begin(ctx, d);
+	struct courier *c = ctx;
+
+	*c->claimed_at = d;
+	c->claimed_at = &d->next;
+}
+
+/* The first of those that have come; NULL: none. */
+static struct store_claimed *
+pop(struct courier *c)
+{
+	struct store_claimed *d = c->claimed;
+
+	if (d != NULL && (c->claimed = d->next) == NULL)
+		c->claimed_at = &c->claimed;
+	return (d);
+}
+
+void
+claim_begin(struct courier *c, size_t most)
+{
+	struct store_claimed *d;
+
+	while (most-- > 0 && (d = pop(c)) != NULL)
+		flight_begin(c, d);
+	if (c->claimed == NULL)
+		message_event_clear(&c->claim_event);
+}
+
+void
+claim_drop(struct courier *c)
+{
+	struct store_claimed *d;
+
+	while ((d = pop(c)) != NULL)
+		store_claimed_free(d);
 }
 
 /* The claim's answer. */
@@ -56,8 +92,8 @@ on_rows(void *ctx, enum err e, const struct db_rows *rows)
 	c->is_claiming = false;
 	if (e == ERR_OK) {
 		got = (int64_t)db_nrows(rows);
+		c->claimed_at = &c->claimed; /* none is left: else there was no claim */
 		store_claim_rows(rows, &c->claim_id, on_claimed, c);
-		message_event_clear(&c->claim_event);
 	}
 	/* db has logged what failed; it tries to connect again by itself */
 	c->claim_at_ms = e == ERR_OK && got == c->claim_asked ? now : now + c->settings->poll_ms;
@@ -71,7 +107,7 @@ claim_ask(struct courier *c, int64_t now_ms)
 	uint8_t random[10];
 	size_t i;
 
-	if (claim_wait_ms(c, now_ms) != 0)
+	if (!may_claim(c) || now_ms < c->claim_at_ms)
 		return;
 	claim.epoch = c->has_epoch ? &c->epoch : NULL;
 	claim.courier = c->name;

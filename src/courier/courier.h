@@ -47,8 +47,10 @@ struct courier {
 	bool is_claiming; /* claim.c */
 	int64_t claim_at_ms;
 	struct uuid claim_id;
-	int64_t claim_asked;              /* how many were asked for */
-	struct message_event claim_event; /* one goes to many channels; kept while they are read */
+	int64_t claim_asked;               /* how many were asked for */
+	struct store_claimed *claimed;     /* those whose flights have not begun yet, in order */
+	struct store_claimed **claimed_at; /* where the next one goes */
+	struct message_event claim_event;  /* one goes to many channels; kept while they are read */
 
 	struct uuid id; /* beat.c */
 	char name[COURIER_NAME_SIZE];

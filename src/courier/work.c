@@ -325,7 +325,7 @@ sooner(int64_t a, int64_t b)
 static bool
 is_through(const struct courier *c)
 {
-	return (c->is_stopping && c->nflights == 0 &&
+	return (c->is_stopping && c->nflights == 0 && c->claimed == NULL &&
 		(c->nnotices == 0 || clock_mono_ms(&c->clock) >= c->drain_at_ms) &&
 		outbox_is_empty(c) && db_loop_is_idle(c->db));
 }
@@ -365,7 +365,7 @@ turn(struct work *w)
 
 	notify_watchdog_feed(&w->watchdog, now);
 	turn_gears(c, now);
-	if (c->is_stopping && now >= c->drain_at_ms && c->nflights > 0)
+	if (c->is_stopping && now >= c->drain_at_ms && (c->nflights > 0 || c->claimed != NULL))
 		beat_hand_back(c);
 	outbox_flush(c);
 	if (is_through(c))
@@ -379,6 +379,7 @@ turn(struct work *w)
 	if (c->is_reloading && outbox_is_empty(c) && db_loop_is_idle(c->db))
 		reload(w);
 	watch_db(c);
+	claim_begin(c, CLAIM_BEGIN_SOME);
 	now = clock_mono_ms(&c->clock);
 	loop_wait(c->loop, sooner(how_long(c, now), notify_watchdog_wait_ms(&w->watchdog, now)));
 }
@@ -437,6 +438,7 @@ work_run(const struct cmdline *source)
 	while (!is_over(&w.c))
 		turn(&w);
 	log_info("courier.stop");
+	claim_drop(&w.c);
 	flight_cancel_all(&w.c);
 	outbox_free(w.c.outbox);
 	fresh_free(&(struct fresh){.ring = w.c.ring, .seals = w.c.seals, .db = w.c.db});
