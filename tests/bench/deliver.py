@@ -114,7 +114,7 @@ class Deliveries:
 
     def alertmanager(self):
         with courier.alone():
-            return self.other.rate(self.count // 2)
+            return self.other.rate(self.count)
 
 
 def throughput(bench):

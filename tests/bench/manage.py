@@ -27,13 +27,13 @@ end
 
 CREATE_SCRIPT = """
 SELECT status, key_id, tenant_id, project_id, plan, channel_limit, used, answer, location
-  FROM api.channel_create(decode('%(digest)s', 'hex'), NULL::uuid, sigsentry.uuid_v7(), 'slack', '#engineering-alerts', 1::smallint,
+  FROM api.channel_create(%(digest)s, NULL::uuid, sigsentry.uuid_v7(), 'slack', '#engineering-alerts', 1::smallint,
        'hooks.slack.com', '{webhookUrl}'::text[], ARRAY[decode('%(sealed)s', 'hex')], NULL::bytea, NULL::bytea, NULL::text, NULL::text);
 """
 
 LIST_SCRIPT = """
 SELECT status, key_id, tenant_id, project_id, data, total
-  FROM api.channel_list(decode('%(digest)s', 'hex'), NULL::uuid, false, NULL::integer, NULL::integer);
+  FROM api.channel_list(%(digest)s, NULL::uuid, false, NULL::integer, NULL::integer);
 """
 
 
@@ -67,7 +67,7 @@ class Management:
         return said
 
     def pgbench(self, name, script, key):
-        digest = hashlib.sha256(key.encode()).hexdigest()
+        digest = "decode('%s', 'hex')" % hashlib.sha256(key.encode()).hexdigest()
         sealed = self.stand.sealer.close("https://hooks.slack.com/services/T000/B000/bench", "0" * 32, "slack", "webhookUrl").hex()
         said = self.stand.pgbench(script % {"digest": digest, "sealed": sealed}, "-c", WORKERS, "-j", 1, "-T", self.seconds, name=name)
         return float(re.search(r"tps = ([0-9.]+) \(without", said)[1])

@@ -13,6 +13,7 @@ from instructions import instructions
 from lateness import lateness
 from manage import requests
 from memory import memory
+from scale import scale
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +40,9 @@ ROWS = [
     Row("commit to first byte, p99, ms, beside 10,000 dead channels", "<= 50", lateness),
     Row("p99 beside one dead channel over p99 idle", "<= 2", lateness),
     Row("p99 beside 10,000 dead channels over p99 idle", "<= 2", lateness),
+    Row("creates/s on a large database over on a small one", ">= 0.90", scale),
+    Row("lists/s on a large database over on a small one", ">= 0.90", scale),
+    Row("claims/s on a large database over on a small one", ">= 0.90", scale),
     Row("worker, PSS, MiB", "<= 3", memory),
     Row("courier with 100 flights, PSS, MiB", "<= 24", memory),
     Row("courier with 1,000 flights, PSS, MiB", "<= 96", memory),

@@ -207,9 +207,14 @@ class Stand:
                 cursor.execute(s)
             return cursor.fetchall() if cursor.description else []
 
-    def count_statements(self):
-        self.as_superuser("ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'")
+    def configure(self, **settings):
+        """Start PostgreSQL anew with these settings; None takes one back."""
+        self.as_superuser(*("ALTER SYSTEM SET %s = '%s'" % s if s[1] is not None else "ALTER SYSTEM RESET %s" % s[0]
+                            for s in settings.items()))
         subprocess.run(["dev/pg", "restart"], cwd=ROOT, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+    def count_statements(self):
+        self.configure(shared_preload_libraries="pg_stat_statements")
         self.as_superuser("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
 
     def statements(self, role):
@@ -226,14 +231,14 @@ class Stand:
     def reset_statements(self):
         self.as_superuser("SELECT pg_stat_statements_reset()")
 
-    def pgbench(self, script, *words, name):
-        """Run pgbench on a script; what it prints."""
+    def pgbench(self, script, *words, name, dsn=None):
+        """Run pgbench on a script; what it prints.  On the stack's own database, or on another one."""
         path = FOLDER / (name + ".sql")
         path.write_text(script)
         env = {**os.environ, "PGOPTIONS": "-c search_path= -c jit=off -c plan_cache_mode=force_generic_plan -c lock_timeout=2000"}
         program = os.path.join(os.environ["PG_BIN"], "pgbench")
         done = subprocess.run([program, "-n", "-M", "prepared", "-f", str(path), *map(str, words),
-                               self.stack.env("SIGSENTRY_DSN")], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+                               dsn or self.stack.env("SIGSENTRY_DSN")], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if done.returncode != 0 or re.search(r"number of failed transactions: [1-9]", done.stdout):
             raise RuntimeError("pgbench failed: %s%s" % (done.stdout, done.stderr))
         return done.stdout

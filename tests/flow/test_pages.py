@@ -21,7 +21,7 @@ RULES = (stack.ROOT / "monitoring" / "sigsentry.rules.yml").read_text()
 # Words of others that look like settings of ours.
 OTHERS = {
     # PostgreSQL, libpq, pgbouncer
-    "max_connections", "max_wal_size", "synchronous_commit", "synchronous_standby_names", "target_session_attrs",
+    "max_connections", "shared_buffers", "max_wal_size", "synchronous_commit", "synchronous_standby_names", "target_session_attrs",
     "lock_timeout", "connect_timeout", "pool_mode", "default_pool_size", "ignore_startup_parameters", "listen_port",
     "pg_basebackup", "pg_wal", "pg_lsclusters", "pg_dropcluster", "pg_upgradecluster", "autovacuum_vacuum_scale_factor", "pg_ctlcluster", "tenant_id",
     # nginx, Apache, Nagios, OpenSSL, and fields of log lines
