@@ -383,6 +383,24 @@ def test_silent_host(pools, shared, silent, more, least, most):
     assert time.monotonic() - began < 1, "the connection was not kept"
 
 
+def test_what_a_session_is_told(pools, shared):
+    """In the first packet: a plan is made once, none is compiled, nothing is looked up in a schema of somebody's."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        sock.settimeout(10)
+        pool = pools(database("127.0.0.1", sock.getsockname()[1], "sslmode=disable gssencmode=disable"), workers=1).ready(1)
+        asking = threading.Thread(target=pool.create, args=(shared.key,))
+        asking.start()
+        with sock.accept()[0] as conn:
+            packet = conn.recv(4096)
+        pool.end()
+        asking.join()
+    words = packet[8:].split(b"\0")
+    told = dict(zip(words[::2], words[1::2]))
+    assert told[b"user"] == b"sigsentry_api"
+    for option in (b"search_path=", b"jit=off", b"plan_cache_mode=force_generic_plan", b"lock_timeout=2000"):
+        assert b"-c " + option in told[b"options"]
+
+
 @pytest.mark.parametrize("where", ["environment", "service file", "one host in the environment"])
 def test_hosts_that_libpq_finds(pools, shared, silent, where):
     """Hosts that do not stand in the connection string."""
