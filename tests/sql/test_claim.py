@@ -110,6 +110,16 @@ def test_slow_channels_are_among_them(q, outcome, took_ms, is_slow):
         assert not q.lane(channel)["is_failing"]
 
 
+@pytest.mark.parametrize("kind,is_slow", [("email", False), ("slack", True)])
+def test_an_email_takes_as_long_as_its_recipients(q, kind, is_slow):
+    """Of one batch, so that each is judged by its own channel's type."""
+    tenant, project, (webhook,) = q.home()
+    channel = q.channel(tenant, project, kind)
+    q.publish(project)
+    q.record(q.claim(), took_ms=9000)
+    assert (q.lane(webhook)["is_failing"], q.lane(channel)["is_failing"]) == (True, is_slow)
+
+
 def test_a_claim_is_bounded_in_bytes(q):
     """2 MiB of payloads, or one larger; what is over goes with the next, the gravest of a channel first all the same."""
     tenant, project, channels = q.home(2)
