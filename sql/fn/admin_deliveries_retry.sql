@@ -7,11 +7,13 @@
 -- Returns one row: status (ok, no_channel, channel_inactive), queued.
 -- Tables: reads channel, delivery; those of sigsentry.queue_again.
 -- Role: sigsentry_owner.
+-- plan_cache_mode: a plan for any time would open every week of the history.
 CREATE OR REPLACE FUNCTION admin.deliveries_retry(
 	p_channel uuid, p_since timestamptz, p_until timestamptz, p_status text[], p_ended timestamptz, p_batch integer,
 	OUT status text, OUT "queued" integer)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan
 SET enable_seqscan = off
 AS $$
 DECLARE

@@ -7,8 +7,7 @@
 -- Returns one row each.
 -- Tables: reads channel, queue, delivery, event.
 -- Role: sigsentry_owner.
--- A channel names its tenant, by which the indexes begin; without either, all of the time asked for is looked through.  Planned
--- anew each time, so that conditions that are not asked for are none.
+-- A channel names its tenant, by which the indexes begin; without either, all of the time asked for is looked through.
 -- Planned anew each time, so that conditions that are not asked for are none, and those that are find their index.
 CREATE OR REPLACE FUNCTION admin.delivery_list(
 	p_tenant uuid, p_channel uuid, p_status text[], p_since timestamptz, p_limit integer)
@@ -17,7 +16,6 @@ RETURNS TABLE ("id" uuid, "tenantId" uuid, "channelId" uuid, "eventId" uuid, "ev
                "lastStatusCode" integer, "lastError" text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_custom_plan
 SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE

@@ -29,7 +29,8 @@ BEGIN
 	END IF;
 	-- The lanes of the page alone, each looked up by itself (OFFSET 0 keeps the planner from joining): a plan made while there
 	-- were few would go through all that there are since.
-	SELECT '[' || coalesce(string_agg(sigsentry.channel_json(s.c, l.lane), ','), '') || ']'
+	SELECT '[' || coalesce(string_agg(sigsentry.channel_json(s.c, l.lane), ','
+	                               ORDER BY (s.c).is_active DESC, (s.c).created_at DESC, (s.c).id DESC), '') || ']'
 	  INTO data
 	  FROM (SELECT c
 	          FROM sigsentry.project_channels(tenant_id, project_id) c

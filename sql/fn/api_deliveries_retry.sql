@@ -17,7 +17,7 @@ CREATE OR REPLACE FUNCTION api.deliveries_retry(
 	OUT status text, OUT key_id uuid, OUT tenant_id uuid, OUT project_id uuid, OUT queued integer, OUT last uuid)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = auto
+SET plan_cache_mode = force_custom_plan
 SET enable_seqscan = off
 AS $$
 DECLARE

@@ -15,8 +15,8 @@
 -- Three steps in one call.  Whoever must be looked at (new, paused long enough, its courier gone) becomes ready, and its
 -- lane due.  Due lanes are taken, each by one courier.  Of each, the gravest and oldest go, as many as may; those of a
 -- switched-off channel (switched off while they were on their way, or between two attempts) end as cancelled.
--- A batch holds 2 MiB of payloads of failing channels, and as much of others, at the most (or one that is larger): a courier does
--- nothing else while it renders them.
+-- A batch holds 2 MiB of payloads of failing channels, and as much of others, at the most (or one that is larger): all of it comes
+-- in one answer, and waits in the courier's memory until it is rendered.
 -- Couriers lock lanes after rows of the queue, or pass over what is locked: so nobody waits for another in a circle.
 CREATE OR REPLACE FUNCTION courier.claim(
 	p_claim uuid, p_free integer, p_failing integer, p_lease_s integer,
@@ -175,6 +175,7 @@ BEGIN
 	                                       ',') AS credentials
 	                       FROM sigsentry.credential f
 	                      WHERE f.tenant_id = q.tenant_id AND f.channel_id = q.channel_id) f
-	 ORDER BY q.severity, q.id;
+	 -- Those of one event together: a courier parses it once for all of them.  Ids of events are in the order of time.
+	 ORDER BY q.severity, q.event_id, q.id;
 END
 $$;

@@ -25,8 +25,12 @@ BEGIN
 		v_ids := ARRAY (SELECT d.id FROM sigsentry.delivery d
 		                 WHERE d.tenant_id = v_gone.tenant_id AND d.channel_id = v_gone.channel_id
 		                 ORDER BY d.id LIMIT v_left);
-		DELETE FROM sigsentry.attempt a WHERE a.tenant_id = v_gone.tenant_id AND a.delivery_id = ANY (v_ids);
-		DELETE FROM sigsentry.delivery d WHERE d.tenant_id = v_gone.tenant_id AND d.id = ANY (v_ids);
+		-- Between the first and the last lie few weeks, and only those are opened.
+		DELETE FROM sigsentry.attempt a
+		 WHERE a.tenant_id = v_gone.tenant_id AND a.delivery_id = ANY (v_ids)
+		   AND a.delivery_id >= v_ids[1] AND a.delivery_id <= v_ids[cardinality(v_ids)];
+		DELETE FROM sigsentry.delivery d
+		 WHERE d.tenant_id = v_gone.tenant_id AND d.id = ANY (v_ids) AND d.id >= v_ids[1] AND d.id <= v_ids[cardinality(v_ids)];
 		v_left := v_left - cardinality(v_ids);
 		IF v_left <= 0 THEN
 			RETURN true;

@@ -133,7 +133,8 @@ db_new(const struct db_options *options)
 	/* jit: by the cost on paper of a scan that enable_seqscan = off forbids, a query of
 	 * milliseconds would be compiled for a second.  plan_cache_mode: by its guesses of the two,
 	 * PostgreSQL would make some plans anew for each call's values, which costs more than it
-	 * saves: all that a session asks is by key. */
+	 * saves: what is asked is mostly by key, and a function for which that is not so sets it
+	 * for itself. */
 	db->session = arena_printf(db->arena,
 	    "-c search_path= -c jit=off -c plan_cache_mode=force_generic_plan -c lock_timeout=%lld",
 	    (long long)options->lock_timeout_ms);

@@ -93,7 +93,6 @@ beat_hand_back(struct courier *c)
 	struct store_back *backs;
 	size_t n;
 
-	claim_begin(c, SIZE_MAX);
 	if ((backs = flight_backs(c, &n)) == NULL)
 		return;
 	if (n > 0) {
@@ -102,6 +101,7 @@ beat_hand_back(struct courier *c)
 	}
 	free(backs);
 	flight_cancel_all(c);
+	claim_drop(c);
 }
 
 static void

@@ -6,7 +6,7 @@
 
 struct courier;
 
-#define CLAIM_BEGIN_SOME 32 /* about a millisecond's work */
+#define CLAIM_BEGIN_SOME 32 /* about a millisecond's work, with events of 2 KB */
 
 /**
  * claim_ask(c, now_ms):
@@ -14,13 +14,14 @@ struct courier;
  *
  * claim_begin(c, most):
  * Begin the flights of so many of those that have come, at the most.  Some at a time: rendering all
- * of a claim takes long, and meanwhile the database would wait for the outcomes of others.
+ * of a claim takes long, and meanwhile the database would wait for the outcomes of others.  All
+ * have begun long before their leases end, so nobody renews those of the others.
  *
  * claim_wait_ms(c, now_ms):
  * How long until one of these is to be called; -1: not before something else happens.
  *
  * claim_drop(c):
- * Leave those that have come to their leases.
+ * Forget those that have come, whose leases end by themselves.
  */
 void claim_ask(struct courier *c, int64_t now_ms);
 void claim_begin(struct courier *c, size_t most);

@@ -453,10 +453,18 @@ flight_begin(struct courier *c, struct store_claimed *d)
 struct store_back *
 flight_backs(struct courier *c, size_t *n)
 {
-	struct store_back *list = calloc(c->nflights + 1, sizeof(*list));
+	struct store_back *list;
+	struct store_claimed *d;
 	struct flight *f;
+	size_t most = c->nflights + 1;
 
+	for (d = c->claimed; d != NULL; d = d->next)
+		most++;
+	list = calloc(most, sizeof(*list));
 	*n = 0;
+	for (d = c->claimed; d != NULL && list != NULL; d = d->next)
+		list[(*n)++] = (struct store_back){
+		    .delivery = d, .progress = d->progress[0] == '\0' ? NULL : d->progress};
 	for (f = c->flights; f != NULL && list != NULL; f = f->next)
 		list[(*n)++] = (struct store_back){.delivery = f->d,
 		    .progress = f->progress.len == 0 ? NULL : buf_str(&f->progress),

@@ -19,7 +19,8 @@ void flight_begin(struct courier *c, struct store_claimed *d);
  * The deliveries under way, in memory that the caller frees.  NULL: no memory.
  *
  * flight_backs(c, n):
- * The same, with how far each has come, which the flights own.
+ * The same and those whose flights have not begun, with how far each has come, which the flights
+ * own.
  *
  * flight_cancel_all(c):
  * End them without a word: they were handed back.

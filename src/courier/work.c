@@ -367,6 +367,7 @@ turn(struct work *w)
 	turn_gears(c, now);
 	if (c->is_stopping && now >= c->drain_at_ms && (c->nflights > 0 || c->claimed != NULL))
 		beat_hand_back(c);
+	claim_begin(c, CLAIM_BEGIN_SOME); /* some end at once, with an outcome */
 	outbox_flush(c);
 	if (is_through(c))
 		beat_leave(c);
@@ -379,7 +380,6 @@ turn(struct work *w)
 	if (c->is_reloading && outbox_is_empty(c) && db_loop_is_idle(c->db))
 		reload(w);
 	watch_db(c);
-	claim_begin(c, CLAIM_BEGIN_SOME);
 	now = clock_mono_ms(&c->clock);
 	loop_wait(c->loop, sooner(how_long(c, now), notify_watchdog_wait_ms(&w->watchdog, now)));
 }

@@ -839,6 +839,22 @@ def test_drain_without_patience(world, site):
     assert [outcomes(d) for d in site.ended(channel, 3, timeout=3)] == [["ok"]] * 3
 
 
+@pytest.mark.parametrize("signo", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_in_the_middle_of_a_claim(world, site, signo):
+    """Flights begin some at a time: those that wait for theirs are handed back as well, and outlive a reload."""
+    marks = [site.channel("webhook")[1] for _ in range(150)]
+    courier = world.courier(drain_s=0, lease_s=600)
+    site.publish()
+    assert wait_for(lambda: any(world.sink.got(m) for m in marks), 5)
+    courier.signal(signo)
+    if signo == signal.SIGTERM:
+        assert courier.process.wait(3) == 0
+        world.courier()
+    else:
+        courier.wait(r"level=info .*ev=courier\.reload")
+    assert wait_for(lambda: all(world.sink.got(m) for m in marks) and none_left(site), 5)
+
+
 def test_reload_under_load(world, site):
     """SIGHUP three times: every event arrives, and once."""
     marks = two_channels(world, site)

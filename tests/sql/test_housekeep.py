@@ -4,6 +4,7 @@ import uuid
 import pytest
 
 from conftest import Database, admit, call, create, tenant_wide, until, update
+from queueing import Queue
 
 
 @pytest.fixture
@@ -245,3 +246,21 @@ def test_deleted_channels_are_looked_up(session):
     before = work.value(scans)
     work.value("SELECT sigsentry.history_forget(1000)")
     assert work.value(scans) == before
+
+
+def test_a_deleted_channel_s_history_is_deleted_from_its_own_weeks(session):
+    """Each week that is opened costs, in every batch, and a courier claims nothing meanwhile."""
+    work = Queue(session(autocommit=False))
+    tenant, project, (channel,) = work.home()
+    work.rows("INSERT INTO sigsentry.delivery (tenant_id, id, channel_id, event_id, status, is_test, attempts, created_at, finished_at)"
+              " SELECT %s, sigsentry.uuid_v7(), %s, sigsentry.uuid_v7(), 'delivered', false, 1, now(), now() FROM generate_series(1, 5)", tenant, channel)
+    work.rows("INSERT INTO sigsentry.attempt (tenant_id, delivery_id, number, started_at, duration_ms, outcome)"
+              " SELECT tenant_id, id, 1, now(), 1, 'ok' FROM sigsentry.delivery WHERE channel_id = %s", channel)
+    work.rows("DELETE FROM sigsentry.gone_channel")
+    work.rows("INSERT INTO sigsentry.gone_channel (tenant_id, channel_id) VALUES (%s, %s)", tenant, channel)
+    opened = ("SELECT count(*) FROM pg_stat_xact_all_tables WHERE schemaname = 'sigsentry' AND relname ~ '^attempt_[0-9]+$'"
+              " AND idx_scan + seq_scan > 0")
+    before = work.value(opened)
+    work.value("SELECT sigsentry.history_forget(1000)")
+    assert work.value(opened) - before == 1
+    assert work.value("SELECT count(*) FROM sigsentry.attempt a WHERE a.tenant_id = %s", tenant) == 0
