@@ -104,8 +104,8 @@ crypt_init(void)
 		return (ERR_INTERNAL);
 	}
 	state.pid = self;
-	/* The kernel's, and no pool of libgcrypt's own, which it would stir for each digest: six
-	 * system calls a request. */
+	/* The kernel's, and no pool of libgcrypt's own, which it would stir for each number
+	 * and digest: eight system calls a create. */
 	gcry_control(GCRYCTL_SET_PREFERRED_RNG_TYPE, GCRY_RNG_TYPE_SYSTEM);
 	if (gcry_check_version(GCRYPT_MIN) == NULL) {
 		log_error("crypt.init", LOG_STR("reason", "libgcrypt is older than " GCRYPT_MIN));
