@@ -73,7 +73,7 @@ slice_skip(struct slice s, size_t n)
 {
 	if (n > s.len)
 		n = s.len;
-	return (slice_make(s.ptr == NULL ? NULL : s.ptr + n, s.len - n));
+	return (slice_make(n == 0 ? s.ptr : s.ptr + n, s.len - n));
 }
 
 /**
