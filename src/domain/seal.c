@@ -73,7 +73,9 @@ make_aad(const struct seal_where *where, struct buf *aad)
 	put_part(aad, slice_make(where->channel->bytes, sizeof(where->channel->bytes)));
 	put_part(aad, slice_of(where->type));
 	put_part(aad, slice_of(where->field));
-	return (buf_ok(aad) ? ERR_OK : ERR_INTERNAL);
+	if (buf_ok(aad))
+		return (ERR_OK);
+	return (aad->ptr == NULL ? ERR_NOMEM : ERR_INTERNAL); /* the latter: words over the limit */
 }
 
 struct seal_sender *
@@ -164,8 +166,10 @@ seal_close(struct seal_sender *s, int64_t now_ms, const struct seal_where *where
 	uint8_t box[BOX_MAX];
 	struct buf aad;
 
-	if ((e = make_aad(where, &aad)) != ERR_OK)
+	if ((e = make_aad(where, &aad)) != ERR_OK) {
+		rc = e;
 		goto out;
+	}
 	if (plain.len > SEAL_PLAIN_MAX) {
 		rc = ERR_SPACE;
 		goto out;
@@ -282,8 +286,10 @@ seal_open(struct seal_ring *r, const struct seal_where *where, struct slice box,
 	enum err rc = ERR_INTERNAL, e;
 	struct buf aad;
 
-	if ((e = make_aad(where, &aad)) != ERR_OK)
+	if ((e = make_aad(where, &aad)) != ERR_OK) {
+		rc = e;
 		goto out;
+	}
 	rc = ERR_DAMAGED;
 	if (seal_key_id(box, id) != ERR_OK || box.len > BOX_MAX)
 		goto out;

@@ -42,8 +42,8 @@ void seal_sender_free(struct seal_sender *s);
 /**
  * seal_close(s, now_ms, where, plain, out):
  * Append the box of ${plain} to ${out}.  ${now_ms} is the monotonic clock's.  ERR_SPACE: ${plain}
- * over SEAL_PLAIN_MAX. ERR_INVALID: the recipient key is a low-order point.  ERR_INTERNAL: the
- * crypto library failed.
+ * over SEAL_PLAIN_MAX. ERR_INVALID: the recipient key is a low-order point.  ERR_NOMEM.
+ * ERR_INTERNAL: the crypto library failed.
  */
 enum err seal_close(struct seal_sender *s, int64_t now_ms, const struct seal_where *where,
     struct slice plain, struct buf *out) MUST_CHECK;
@@ -77,7 +77,7 @@ void seal_ring_free(struct seal_ring *r);
  * Open ${box}, made by seal_close() under the same ${where}, into ${out} (at most ${out_cap} bytes;
  * count in ${out_len}). The caller wipes ${out}.  Never blocks.  ERR_DAMAGED: malformed, or the tag
  * does not verify; ${out} is untouched. ERR_NOKEY: ${r} lacks the key named in ${box}.  ERR_SPACE:
- * ${out_cap} is too small.  ERR_INTERNAL.
+ * ${out_cap} is too small.  ERR_NOMEM.  ERR_INTERNAL.
  */
 enum err seal_open(struct seal_ring *r, const struct seal_where *where, struct slice box,
     uint8_t *out, size_t out_cap, size_t *out_len) MUST_CHECK;
