@@ -170,7 +170,7 @@ take_params(struct gate *g)
 enum err
 gate_accept(struct gate *g, const struct gate_request **out)
 {
-	int fd, e;
+	int fd;
 
 	if ((fd = accept_one(g)) < 0)
 		return (ERR_DOWN);
@@ -178,7 +178,7 @@ gate_accept(struct gate *g, const struct gate_request **out)
 	 * connection's */
 	g->fcgi.ipcFd = fd;
 	g->fcgi.keepConnection = 1;
-	if ((e = FCGX_Accept_r(&g->fcgi)) != 0) {
+	if (FCGX_Accept_r(&g->fcgi) != 0) {
 		log_warn(
 		    "fcgi.broken", LOG_STR("why", "the web server's request was cut or malformed"));
 		return (ERR_INVALID);

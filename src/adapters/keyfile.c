@@ -319,8 +319,10 @@ keyfile_save(const char *path, const struct keyring *ring, bool with_private, bo
 		rc = e;
 		goto out;
 	}
-	if ((e = sync_folder(path)) != ERR_OK)
+	if ((e = sync_folder(path)) != ERR_OK) {
+		rc = e;
 		goto out;
+	}
 	rc = ERR_OK;
 out:
 	if (fd >= 0)
