@@ -479,7 +479,9 @@ flight_list(struct courier *c, size_t *n)
 	struct flight *f;
 
 	*n = 0;
-	for (f = c->flights; f != NULL && list != NULL; f = f->next)
+	if (list == NULL)
+		return (NULL);
+	for (f = c->flights; f != NULL; f = f->next)
 		list[(*n)++] = f->d;
 	return (list);
 }

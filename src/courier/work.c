@@ -414,8 +414,10 @@ begin(struct work *w, struct buf *why)
 		buf_printf(why, "cannot wait for events: %s", strerror(errno));
 		return (ERR_IO);
 	}
-	if (make_fresh(w, &f, why) != ERR_OK)
+	if (make_fresh(w, &f, why) != ERR_OK) {
+		fresh_free(&f);
 		return (ERR_INVALID);
+	}
 	take_fresh(c, &f);
 	beat_name(c);
 	epoch_begin(c);

@@ -68,7 +68,8 @@ look(struct check *c, const struct sealed_row *row, enum sealed_which which)
 		return (e);
 	if (e != ERR_OK)
 		return (sealed_fault(c->ctl, &c->faults, row, which, e));
-	t->opened++;
+	if (t != NULL) /* as it is: what opens names a key */
+		t->opened++;
 	c->opened++;
 	return (ERR_OK);
 }
