@@ -674,3 +674,66 @@ write_env() {
 	)
 	mv "$RUN_DIR/env.new" "$RUN_DIR/env"
 }
+
+# Steps ----------------------------------------------------------------------------------------------
+
+# What scripts that run many things in a row share: a line for each as it goes, a table at the end, and the suites in
+# Python on a stack of their own.
+LOGS=$ROOT/run/log
+export PYTHONDONTWRITEBYTECODE=1
+
+declare -a TABLE=()
+passed=0 failed=0
+
+# step NAME COMMAND...: run it, keep its output, remember how it went.  False where it failed.
+step() {
+	local name=$1 began=$SECONDS result=ok
+
+	shift
+	printf '%-10s %s' "$name" "$([[ ! -t 1 ]] || echo '… ')"
+	if "$@" >"$LOGS/${0##*/}-$name.log" 2>&1 </dev/null; then
+		passed=$((passed + 1))
+	else
+		result=FAILED
+		failed=$((failed + 1))
+	fi
+	printf '%s, %d s\n' "$result" $((SECONDS - began))
+	TABLE+=("$(printf '%-10s %5d s  %s' "$name" $((SECONDS - began)) "$result")")
+	if [[ $result == FAILED ]]; then
+		tail -n 60 "$LOGS/${0##*/}-$name.log" | sed 's/^/    /'
+		return 1
+	fi
+}
+
+# The table; false where a step failed.
+summary() {
+	printf '\n'
+	printf '%s\n' "${TABLE[@]}"
+	printf '%d passed, %d failed (%d s)\n' "$passed" "$failed" "$SECONDS"
+	[[ $failed -eq 0 ]]
+}
+
+# py_tests FOLDER SUITE: what fails is tried once more, by itself, and the log shows both: on a shared machine a receiver or
+# a courier may get no processor for the second in which a test waits for it.  A fault fails twice.  The modules are those of
+# Debian's Python.
+py_tests() {
+	local run=(/usr/bin/python3 -m pytest -q -rfEs -o cache_dir="$1/cache-$(basename "$2")" "$2")
+
+	rm -rf "$1/cache-$(basename "$2")"
+	"${run[@]}" || { echo "== once more, what failed ==" && "${run[@]}" --lf --lfnf=none; }
+}
+
+# stack_up FOLDER FLAGS [BUILD]: with an empty database and new keys; only the build is kept.
+stack_up() {
+	rm -rf "$1/pg" "$1/log" "$1"/keyring.*
+	RUN_DIR=$1 BUILD_DIR=${3:-$1/build} CONFIGURE_FLAGS=$2 dev/up
+}
+
+# stack_tests FOLDER SUITE.  The keys in run/env stay out of the environment, where the canary test looks for them.
+stack_tests() {
+	local dsn
+
+	# shellcheck source=/dev/null
+	dsn=$(. "$1/env" && echo "$SIGSENTRY_DSN")
+	SIGSENTRY_ENV=$1/env SIGSENTRY_DSN=$dsn RUN_DIR=$1 py_tests "$1" "$2"
+}
