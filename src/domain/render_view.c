@@ -175,7 +175,7 @@ is_safe(unsigned char c)
 static enum err
 make_url(struct render_view *v, struct slice s)
 {
-	struct slice rest = s, before;
+	struct slice rest, before;
 	enum err rc = ERR_OK;
 	enum url_fault fault;
 	struct url url;
