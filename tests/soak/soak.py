@@ -1,0 +1,209 @@
+#!/usr/bin/python3
+"""Goal: two hours of ordinary work leave nothing behind: memory, descriptors, connections and tables are as they were.
+
+A gentle mixed load on the stack that is up (SIGSENTRY_ENV; dev/up makes it): channels are created, read, changed, listed and
+deleted, events are published, and go to receivers that take them, that answer 503, that say nothing and that are not there.
+Once a minute it is measured what the pool, a courier of its own and the database hold.
+
+Flat means: the median of the last quarter is over that of the second by no more than a tolerance.  The first quarter is
+for caches to fill.  The tables of what happened (events, deliveries, attempts, audit, idempotency) grow with every
+request until housekeeping takes the oldest after days: of them a row's size is looked at.
+
+Prints the samples and the judgement as tables; exit 1 where something grew, or a request got a 5xx.
+
+environment: SOAK_MINUTES (default 120)
+"""
+
+import collections
+import os
+import pathlib
+import re
+import statistics
+import sys
+import threading
+import time
+import uuid
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "flow")]
+
+import stack  # noqa: E402
+import world as worlds  # noqa: E402
+
+MINUTES = int(os.environ.get("SOAK_MINUTES", "120"))
+LIVING = ("queue", "lane", "permit", "courier", "channel", "credential", "gauge", "mail_day")
+HISTORY = ("event", "delivery", "attempt", "audit", "idempotency")
+MIB = 1024.0 * 1024
+
+
+def tolerances():
+    """Name of what is measured -> (factor, and so much more) that its last quarter may be over the second."""
+    rules = {"api MiB": (1.05, 0.5), "courier MiB": (1.05, 0.5), "api fds": (1, 4), "courier fds": (1, 4), "sessions": (1, 1)}
+    # what was deleted stays in a table's file until autovacuum has been there, which is once a minute at the most
+    rules.update({t + " KiB": (1.25, 128) for t in LIVING})
+    rules.update({t + " B/row": (1.15, 32) for t in HISTORY})
+    return rules
+
+
+def pss_mib(pid):
+    return int(re.search(r"(?m)^Pss: *(\d+) kB", pathlib.Path("/proc/%d/smaps_rollup" % pid).read_text())[1]) / 1024
+
+
+def descriptors(pid):
+    return len(os.listdir("/proc/%d/fd" % pid))
+
+
+def sample(courier):
+    pool = [stack.master_pid(), *stack.workers()]
+    got = {"api MiB": sum(map(pss_mib, pool)), "courier MiB": pss_mib(courier.process.pid),
+           "api fds": sum(map(descriptors, pool)), "courier fds": descriptors(courier.process.pid),
+           "sessions": stack.sql("SELECT count(*) AS n FROM pg_stat_activity WHERE usename IN ('sigsentry_api', 'sigsentry_courier')")[0]["n"]}
+    for table in LIVING + HISTORY:
+        row = stack.sql("SELECT (SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree('sigsentry.%s'))::bigint AS size,"
+                        " count(*) AS n FROM sigsentry.%s" % (table, table))[0]
+        if table in LIVING:
+            got[table + " KiB"] = row["size"] / 1024
+        else:
+            got[table + " B/row"] = row["size"] / max(row["n"], 1)
+    return got
+
+
+class Work:
+    """A thread that does ${what} over and over, with a pause, until the end."""
+
+    def __init__(self, ending, pause_s, what):
+        self.ending, self.pause_s, self.what = ending, pause_s, what
+        self.faults = []
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        while not self.ending.wait(self.pause_s):
+            try:
+                self.what()
+            except Exception as e:  # noqa: B902: counted, and told at the end
+                self.faults.append(repr(e)[:200])
+
+
+class Soak:
+    def __init__(self, world):
+        self.statuses = collections.Counter()
+        self.place = stack.Place("enterprise", worlds.ALL)
+        self.clients = threading.local()
+        world.sink.script("well", 200)
+        world.sink.script("busy", 503)
+        world.sink.script("mute", "hang")
+        self.n = 0
+        self.lock = threading.Lock()
+        for url in ("https://sink.example.com/well", "https://sink.example.com/busy", "https://sink.example.com/mute",
+                    "https://hole.example.com/", "https://wrong.example.com/"):
+            self.call("POST", stack.PATH, stack.channel(url, type="webhook", severityThreshold="low", credentials={"url": url}))
+        self.call("POST", stack.PATH, stack.channel("mail", type="email", severityThreshold="low",
+                                                   credentials={"recipients": ["a@example.com"]}))
+
+    def call(self, method, path, body=None, headers=()):
+        if not hasattr(self.clients, "own"):
+            self.clients.own = stack.Client(self.place.key)
+        reply = self.clients.own.send(method, path, body, headers=headers)
+        with self.lock:
+            self.statuses[reply.status] += 1
+        return reply
+
+    def manage(self):
+        """The life of a channel that takes no event."""
+        self.n += 1
+        made = self.call("POST", stack.PATH, stack.of_kind(("slack", "webhook", "email")[self.n % 3], "soak-%d" % self.n,
+                                                          severityThreshold="critical"),
+                         [("Idempotency-Key", str(uuid.uuid4()))])
+        if made.status != 201:
+            return
+        place = stack.at(made.json()["id"])
+        self.call("GET", place)
+        self.call("PATCH", place, {"name": "soak-%d, renamed" % self.n})
+        self.call("GET", stack.PATH)
+        self.call("DELETE", place)
+
+    def publish(self):
+        self.call("POST", worlds.EVENTS, {"event": "disk.full", "severity": "high", "summary": "The disk is full"})
+
+    def look(self):
+        self.call("GET", "/healthz")
+        self.call("GET", stack.at(uuid.uuid4()))
+
+
+def table(rows, heads):
+    widths = [max(len(str(r[i])) for r in [heads, *rows]) for i in range(len(heads))]
+    for r in [heads, *rows]:
+        print("  ".join(str(v).rjust(w) if i else str(v).ljust(w) for i, (v, w) in enumerate(zip(r, widths))))
+    print(flush=True)
+
+
+def judge(samples):
+    """Rows of the table of judgements; the last word of each is ok or GROWS."""
+    quarter = len(samples) // 4
+    for name, (factor, more) in tolerances().items():
+        second = statistics.median(s[name] for s in samples[quarter:2 * quarter])
+        last = statistics.median(s[name] for s in samples[-quarter:])
+        limit = second * factor + more
+        yield (name, "%.1f" % samples[0][name], "%.1f" % second, "%.1f" % last, "%.1f" % limit, "ok" if last <= limit else "GROWS")
+
+
+def measure(soak, courier):
+    """A sample a minute; shorter runs have twenty, so that a quarter is of some."""
+    step = min(60.0, MINUTES * 60 / 20)
+    samples, end = [], time.monotonic() + MINUTES * 60
+    while time.monotonic() < end:
+        time.sleep(step)
+        samples.append(sample(courier))
+        if sys.stderr.isatty():
+            print("\r%d of %d min, %s" % (len(samples) * step / 60, MINUTES, dict(soak.statuses)), end="", file=sys.stderr)
+    return samples
+
+
+def forget(world):
+    """What the receivers keep for tests would be ours, not theirs; but it is memory all the same."""
+    with world.sink.lock:
+        del world.sink.requests[:]
+    del stack.RECORD[:]
+
+
+def main():
+    worlds.dev("courier_stop")
+    world = worlds.World()
+    ending = threading.Event()
+    works = []
+    try:
+        stack.sql("DELETE FROM sigsentry.queue")
+        stack.ctl("plan", "set", "enterprise", "--channels", "unlimited", "--reads-per-minute", "unlimited",
+                  "--writes-per-minute", "unlimited")
+        courier = world.courier()
+        soak = Soak(world)
+        works = [Work(ending, *w) for w in ((0.5, soak.manage), (0.5, soak.publish), (1, soak.look), (5, lambda: forget(world)))]
+        samples = measure(soak, courier)
+        delivered = stack.sql("SELECT outcome, count(*) AS n FROM sigsentry.attempt GROUP BY 1 ORDER BY 1")
+    finally:
+        ending.set()
+        for w in works:
+            w.thread.join()
+        world.end_couriers()
+        world.close()
+        worlds.dev("courier_start")
+
+    names = list(tolerances())
+    for part in (names[:5], [n for n in names if n.endswith("KiB")], [n for n in names if n.endswith("/row")]):
+        table([["%d" % (i + 1)] + ["%.1f" % s[n] for n in part] for i, s in enumerate(samples)], ["sample", *part])
+    rows = list(judge(samples))
+    table(rows, ["", "first", "2nd quarter", "last quarter", "at most", ""])
+    print("answers: %s" % dict(sorted(soak.statuses.items())))
+    print("attempts: %s" % {r["outcome"]: r["n"] for r in delivered})
+    faults = [f for w in works for f in w.faults]
+    broken = {s: n for s, n in soak.statuses.items() if s >= 500}
+    if faults:
+        print("%d requests broke off: %s" % (len(faults), faults[:5]))
+    grown = [r[0] for r in rows if r[-1] != "ok"]
+    print("%d minutes, %d samples: %s" % (MINUTES, len(samples), "grew: " + ", ".join(grown) if grown else "flat"))
+    return 1 if grown or broken or faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
