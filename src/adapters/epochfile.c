@@ -12,11 +12,30 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Read ${fd} to its end, or as much as ${cap}: how much that was is in ${len}.  Below 0: errno says
+ * why. */
+static ssize_t
+read_all(int fd, char *text, size_t cap, size_t *len)
+{
+	ssize_t n;
+
+	for (*len = 0; *len < cap; *len += (size_t)n) {
+		if ((n = read(fd, text + *len, cap - *len)) == 0)
+			break;
+		if (n < 0 && errno != EINTR)
+			return (-1);
+		if (n < 0)
+			n = 0;
+	}
+	return (0);
+}
+
 enum err
 epochfile_load(const char *path, struct epoch *e)
 {
 	char text[EPOCH_TEXT_MAX];
 	struct stat st;
+	size_t len = 0;
 	ssize_t n = -1;
 	int fd, saved;
 
@@ -26,14 +45,14 @@ epochfile_load(const char *path, struct epoch *e)
 	if (fstat(fd, &st) == 0) {
 		errno = EINVAL;
 		if (S_ISREG(st.st_mode))
-			n = read(fd, text, sizeof(text));
+			n = read_all(fd, text, sizeof(text), &len);
 	}
 	saved = errno;
 	close(fd);
 	errno = saved;
 	if (n < 0)
 		return (ERR_IO);
-	return (epoch_parse(slice_make(text, (size_t)n), e));
+	return (epoch_parse(slice_make(text, len), e));
 }
 
 /* Write ${text} to the temporary file and close it. */
@@ -41,11 +60,15 @@ static enum err
 fill(int fd, struct slice text)
 {
 	enum err e = ERR_IO;
-	ssize_t n = write(fd, text.ptr, text.len);
+	ssize_t n = 0;
 
-	if (n >= 0 && (size_t)n < text.len)
-		errno = ENOSPC;
-	else if (n >= 0 && fsync(fd) == 0)
+	while (text.len > 0 && n >= 0) {
+		if ((n = write(fd, text.ptr, text.len)) < 0 && errno == EINTR)
+			n = 0;
+		if (n > 0)
+			text = slice_skip(text, (size_t)n);
+	}
+	if (n >= 0 && fsync(fd) == 0)
 		e = ERR_OK;
 	if (close(fd) != 0)
 		e = ERR_IO;
