@@ -132,7 +132,7 @@ sender_ready(struct seal_sender *s, int64_t now_ms)
 	if (s->now.live)
 		return (ERR_OK);
 	if ((e = hpke_setup_sender(AEAD, s->pk_r, NULL, info, &s->now.hpke, s->now.enc)) != ERR_OK)
-		return (e == ERR_INVALID ? ERR_INVALID : ERR_INTERNAL);
+		return (e);
 	s->now.made_ms = now_ms;
 	s->now.live = true;
 	return (ERR_OK);
@@ -274,7 +274,7 @@ ring_open(struct seal_ring *r, const struct keyring_key *key, struct slice aad, 
 		c->used_at = ++r->openings;
 	}
 	mem_wipe(&r->fresh, sizeof(r->fresh));
-	return (e == ERR_OK || e == ERR_DAMAGED ? e : ERR_INTERNAL);
+	return (e == ERR_OK || e == ERR_DAMAGED || e == ERR_NOMEM ? e : ERR_INTERNAL);
 }
 
 enum err
