@@ -59,8 +59,8 @@ def sample(courier):
            "api fds": sum(map(descriptors, pool)), "courier fds": descriptors(courier.process.pid),
            "sessions": stack.sql("SELECT count(*) AS n FROM pg_stat_activity WHERE usename IN ('sigsentry_api', 'sigsentry_courier')")[0]["n"]}
     for table in LIVING + HISTORY:
-        row = stack.sql("SELECT (SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree('sigsentry.%s'))::bigint AS size,"
-                        " count(*) AS n FROM sigsentry.%s" % (table, table))[0]
+        row = stack.sql("SELECT pg_total_relation_size('sigsentry.%s') + coalesce((SELECT sum(pg_total_relation_size(relid))"
+                        " FROM pg_partition_tree('sigsentry.%s')), 0)::bigint AS size, count(*) AS n FROM sigsentry.%s" % ((table,) * 3))[0]
         if table in LIVING:
             got[table + " KiB"] = row["size"] / 1024
         else:
