@@ -677,39 +677,72 @@ write_env() {
 
 # Steps ----------------------------------------------------------------------------------------------
 
-# What scripts that run many things in a row share: a line for each as it goes, a table at the end, and the suites in
-# Python on a stack of their own.
+# What scripts that run many things share: a line for each, a table at the end, and the suites in Python on a stack of
+# their own.
 LOGS=$ROOT/run/log
+TABLE=$LOGS/${0##*/}.table # what steps came to, in the order of their ends
+LANES=()                   # process groups of steps that run beside each other
 export PYTHONDONTWRITEBYTECODE=1
 
-declare -a TABLE=()
-passed=0 failed=0
+# Before the first step.
+steps_begin() {
+	mkdir -p "$LOGS"
+	: >"$TABLE"
+}
 
-# step NAME COMMAND...: run it, keep its output, remember how it went.  False where it failed.
+# step_ended NAME SECONDS RESULT: a line of the table.
+step_ended() {
+	printf '%-10s %5d s  %s\n' "$@" | tee -a "$TABLE"
+}
+
+# step NAME COMMAND...: run it, keep its output, write down how it went.  False where it failed.
 step() {
-	local name=$1 began=$SECONDS result=ok
+	local name=$1 began=$SECONDS log=$LOGS/${0##*/}-$1.log
 
 	shift
-	printf '%-10s %s' "$name" "$([[ ! -t 1 ]] || echo '… ')"
-	if "$@" >"$LOGS/${0##*/}-$name.log" 2>&1 </dev/null; then
-		passed=$((passed + 1))
-	else
-		result=FAILED
-		failed=$((failed + 1))
+	[[ ! -t 1 ]] || printf '%-10s …\n' "$name"
+	if "$@" >"$log" 2>&1 </dev/null; then
+		step_ended "$name" $((SECONDS - began)) ok
+		return
 	fi
-	printf '%s, %d s\n' "$result" $((SECONDS - began))
-	TABLE+=("$(printf '%-10s %5d s  %s' "$name" $((SECONDS - began)) "$result")")
-	if [[ $result == FAILED ]]; then
-		tail -n 60 "$LOGS/${0##*/}-$name.log" | sed 's/^/    /'
-		return 1
-	fi
+	step_ended "$name" $((SECONDS - began)) FAILED
+	tail -n 60 "$log" | sed 's/^/    /'
+	return 1
+}
+
+# side_by_side FUNCTION...: each of them runs steps, one after the other.  Returns when all are through.
+side_by_side() {
+	local began=$SECONDS i
+
+	set -m # each in a process group of its own, that can be ended as a whole
+	for i; do
+		"$i" &
+		LANES+=($!)
+	done
+	set +m
+	for i in "${!LANES[@]}"; do
+		# one that was killed leaves no line behind
+		wait "${LANES[i]}" || step_ended "${*:i+1:1}" $((SECONDS - began)) FAILED
+	done
+	LANES=()
+}
+
+# For a trap: what still runs beside.
+end_lanes() {
+	local lane
+
+	for lane in "${LANES[@]}"; do
+		kill -- "-$lane" 2>/dev/null || true
+	done
 }
 
 # The table; false where a step failed.
 summary() {
-	printf '\n'
-	printf '%s\n' "${TABLE[@]}"
-	printf '%d passed, %d failed (%d s)\n' "$passed" "$failed" "$SECONDS"
+	local passed failed
+
+	passed=$(grep -c ' ok$' "$TABLE") || true
+	failed=$(grep -c ' FAILED$' "$TABLE") || true
+	printf '\n%s\n%d passed, %d failed (%d s)\n' "$(<"$TABLE")" "$passed" "$failed" "$SECONDS"
 	[[ $failed -eq 0 ]]
 }
 
