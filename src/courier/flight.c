@@ -460,12 +460,13 @@ flight_backs(struct courier *c, size_t *n)
 
 	for (d = c->claimed; d != NULL; d = d->next)
 		most++;
-	list = calloc(most, sizeof(*list));
 	*n = 0;
-	for (d = c->claimed; d != NULL && list != NULL; d = d->next)
+	if ((list = calloc(most, sizeof(*list))) == NULL)
+		return (NULL);
+	for (d = c->claimed; d != NULL; d = d->next)
 		list[(*n)++] = (struct store_back){
 		    .delivery = d, .progress = d->progress[0] == '\0' ? NULL : d->progress};
-	for (f = c->flights; f != NULL && list != NULL; f = f->next)
+	for (f = c->flights; f != NULL; f = f->next)
 		list[(*n)++] = (struct store_back){.delivery = f->d,
 		    .progress = f->progress.len == 0 ? NULL : buf_str(&f->progress),
 		    .nmails = (int64_t)f->nmails};
