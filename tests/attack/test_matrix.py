@@ -335,6 +335,13 @@ def test_the_owner_gets_at_his_own(cast, o):
     assert 200 <= reply.status < 300, reply
 
 
+def test_every_route_is_in_the_file():
+    """Those that the service has and those that doc/openapi.json lists, but for the file itself, which nginx gives out."""
+    rows = re.findall(r'^\t\{"[\w.]+", +"(\w+)", +(\w+)?(?: *"([^"]+)")?,', (stack.ROOT / "src/api/route.c").read_text(), re.M)
+    served = {(method, (PATH if macro == "CHANNELS" else "") + path) for method, macro, path in rows}
+    assert served | {("GET", "/v1/openapi.json")} == {(o.method, o.path) for o in OPERATIONS}
+
+
 def test_the_rows_are_seen(cast):
     """A change of one row of the victim's, and a row of another's that names his project, would be noticed."""
     assert {t for t, _ in cast.rows("none")} >= {"sigsentry." + t for t in (
