@@ -1,5 +1,6 @@
 """Tenants that have one of everything that has an id, and all rows that are theirs."""
 
+import functools
 import uuid
 
 import courier
@@ -52,9 +53,19 @@ def of_nobody(value):
         return "nobody-" + value
 
 
+@functools.cache
 def tables():
     """Those whose rows are somebody's."""
     rows = stack.sql("SELECT c.oid::regclass::text AS name FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
                      " WHERE c.relnamespace = 'sigsentry'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition"
                      " AND a.attname = 'tenant_id' ORDER BY 1")
+    assert len(rows) > 10
     return [r["name"] for r in rows]
+
+
+def rows_where(condition, **values):
+    """All rows of all of them for which this holds, as (table, text)."""
+    text = " UNION ALL ".join("SELECT '%s' AS of, t::text AS row FROM %s t WHERE %s" % (t, t, condition) for t in tables())
+    cursor = stack.own_cursor()
+    cursor.execute(text, values)
+    return set(cursor.fetchall())

@@ -17,7 +17,7 @@ from psycopg2 import errors
 
 import courier
 import stack
-from holders import ALL, EVENTS, Holder, tables
+from holders import ALL, EVENTS, Holder, rows_where, tables
 from stack import PATH, at
 
 # Each is refused for want of a right; the names are of what it would be good for.
@@ -122,8 +122,7 @@ class Cast:
                         "a stranger's": digest(self.stranger.key), "a stranger's organization's": digest(self.org)}
 
     def rows(self):
-        return {(t, r["row"]) for t in tables()
-                for r in stack.sql("SELECT t::text AS row FROM %s t WHERE tenant_id = %%s" % t, self.victim.tenant)}
+        return rows_where("tenant_id = %(victim)s", victim=self.victim.tenant)
 
     def shown(self):
         """All that the victim is shown of his own."""

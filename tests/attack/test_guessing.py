@@ -17,7 +17,7 @@ import pytest
 import guesses
 import stack
 
-SECONDS = 2
+SECONDS = 1.6
 CONNECTIONS = 48
 RATE = 1000   # guesses a second: a fifth of what the pool answers on two cores that it shares with the guesser
 AT_MOST = 10  # times the quiet median
@@ -49,7 +49,7 @@ class Flood:
         words = [port(), stack.env("SIGSENTRY_CACERT"), kind, CONNECTIONS, addresses, rate, SECONDS]
         self.process = subprocess.Popen([sys.executable, guesses.__file__, *map(str, words)], stdout=subprocess.PIPE, text=True)
         assert self.process.stdout.readline() == "ready\n"
-        time.sleep(0.5)  # until most connections are there
+        time.sleep(0.4)  # until most connections are there
 
     def counts(self):
         out, _ = self.process.communicate(timeout=30)
@@ -76,9 +76,9 @@ def during(key, report, kind, addresses, rate):
     """
     with connect(guesses.some_address()) as link:
         latencies(link, key, 0.1)
-        quiet = latencies(link, key, 0.5)
+        quiet = latencies(link, key, 0.4)
     with connect(guesses.some_address()) as link, Flood(kind, addresses, rate) as flood:
-        busy = latencies(link, key, SECONDS - 1)
+        busy = latencies(link, key, SECONDS - 0.6)
         counts = flood.counts()
     served = sum(n for status, n in counts.items() if status != "None")
     ratio = statistics.median(busy) / statistics.median(quiet)
@@ -98,10 +98,9 @@ def test_a_flood_leaves_right_keys_served(shared_key, report, kind, addresses, w
     assert ratio <= AT_MOST
 
 
-@pytest.mark.parametrize("kind", ["malformed", "made up"])
-def test_as_many_as_the_machine_takes(shared_key, report, kind):
+def test_as_many_as_the_machine_takes(shared_key, report):
     """All processors are at work for the guesser: then it is late, which is told, but it is served."""
-    during(shared_key, report, kind, MANY, 0)
+    during(shared_key, report, "made up", MANY, 0)
 
 
 def test_who_shares_an_address_with_a_guesser_is_served(shared_key):
@@ -149,7 +148,7 @@ def test_timing_of_the_lookup(shared_key, report):
              "all but one character": lambda: guesses.made_up(most + random.choice(others))}
     samples = {name: [] for name in kinds}
     with connect("127.0.0.1") as link:
-        for _ in range(1500):
+        for _ in range(1000):
             for name in random.sample(sorted(kinds), len(kinds)):
                 status, took = link.timed(guesses.request(kinds[name]()))
                 assert status == 401

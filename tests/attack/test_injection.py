@@ -298,8 +298,9 @@ def test_of_a_receivers_answer(world):
     box = "%s@example.com" % stack.secret("evil")
     mail = site.mail(box)
     evil = b"".join(v for k, v in EVIL.items() if "long" not in k)
-    world.sink.script(mark, (400, evil, {"Content-Type": "x/y; \x1b[31m" + MARK, "X-" + MARK: "1"}))
+    world.sink.script(mark, (410, evil, {"Content-Type": "x/y; \x1b[31m" + MARK, "X-" + MARK: "1"}))
     world.relay.scripts[box] = ["550 5.1.1 \x1b[31m level=error ev=%s \"quoted\"" % MARK]
+    world.end_couriers()  # so that the one whose log is looked at is the only one
     made = world.courier()
     site.publish()
     ended = [site.one(hook), site.one(mail)]
