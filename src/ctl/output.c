@@ -74,6 +74,22 @@ title(const char *name, bool capitals, struct buf *out)
 	}
 }
 
+/* Does it steer a terminal, or turn the order of what stands behind it, other columns too? */
+static bool
+steers(uint32_t cp)
+{
+	static const struct {
+		uint32_t first, last;
+	} ranges[] = {{0, 0x1f}, {0x7f, 0x9f}, {0x2028, 0x202e}, {0x2066, 0x2069}};
+	size_t i;
+
+	for (i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+		if (cp >= ranges[i].first && cp <= ranges[i].last)
+			return (true);
+	}
+	return (false);
+}
+
 void
 output_plain(struct slice s, struct buf *out)
 {
@@ -82,7 +98,7 @@ output_plain(struct slice s, struct buf *out)
 
 	while (s.len > 0) {
 		n = text_utf8_next(s, &cp);
-		if (n == 0 || cp < 0x20 || (cp >= 0x7f && cp <= 0x9f))
+		if (n == 0 || steers(cp))
 			buf_addc(out, '?');
 		else
 			buf_add(out, slice_make(s.ptr, n));

@@ -51,8 +51,10 @@ void output_record(const struct output_table *t, bool json, struct buf *out);
 
 /**
  * output_plain(s, out):
- * Append ${s} as it may be shown on a terminal: what could steer one (C0, DEL, C1, broken UTF-8)
- * becomes '?'.
+ * Append ${s} as it may be shown on a terminal: what could steer one (C0, DEL, C1, broken UTF-8),
+ * and what ends a line or turns the direction of what follows (U+2028 to U+202E, U+2066 to U+2069),
+ * becomes
+ * '?'.
  */
 void output_plain(struct slice s, struct buf *out);
 

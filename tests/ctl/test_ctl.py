@@ -597,6 +597,19 @@ def test_table_cannot_steer_a_terminal(tenant):
     sql("UPDATE sigsentry.tenant SET name = 'a' WHERE id = %s", tenant)
 
 
+def test_a_name_turns_no_other_column(tenant):
+    """U+202E and its like, which a name may hold, would show the rest of the row from right to left; a separator, as two."""
+    name = "a\u202eb\u2066c\u2028d\u00e9\u05d0"
+    sql("UPDATE sigsentry.tenant SET name = %s WHERE id = %s", name, tenant)
+    try:
+        [line] = [x for x in plain("tenant", "list").split("\n") if tenant in x]
+        assert "a?b?c?d\u00e9\u05d0" in line and not re.search("[\u2028-\u202e\u2066-\u2069]", line)
+        [row] = [t for t in ctl("tenant", "list") if t["id"] == tenant]
+        assert row["name"] == name
+    finally:
+        sql("UPDATE sigsentry.tenant SET name = 'a' WHERE id = %s", tenant)
+
+
 # Keyring -------------------------------------------------------------------------------------------
 
 
