@@ -57,22 +57,28 @@ def connect(port, ca, address):
     return ssl.create_default_context(cafile=ca).wrap_socket(sock, server_hostname="localhost")
 
 
+def answers(link, n):
+    """The statuses of the next n answers, fewer where the server closed."""
+    found, got = [], b""
+    while len(found) < n:
+        head, end, body = got.partition(b"\r\n\r\n")
+        at = head.lower().find(b"content-length:")
+        length = int(head[at + 15:].split(b"\r\n", 1)[0]) if at > 0 else 0
+        if end and len(body) >= length:
+            found.append(int(head[9:12]))
+            got = body[length:]
+            continue
+        part = link.recv(16384)
+        if not part:
+            break
+        got += part
+    return found
+
+
 def ask(link, data):
     """One request; the status of its answer, None where the server closed."""
     link.sendall(data)
-    got = b""
-    while b"\r\n\r\n" not in got:
-        part = link.recv(16384)
-        if not part:
-            return None
-        got += part
-    head, _, body = got.partition(b"\r\n\r\n")
-    lower = head.lower()
-    at = lower.find(b"content-length:")
-    left = int(lower[at + 15:].split(b"\r\n", 1)[0]) - len(body) if at > 0 else 0
-    while left > 0:
-        left -= len(link.recv(left))
-    return int(head[9:12])
+    return next(iter(answers(link, 1)), None)
 
 
 class Link:
@@ -90,6 +96,12 @@ class Link:
     def ask(self, data):
         self.ready()
         return ask(self.link, data)
+
+    def burst(self, data, n):
+        """So many at once, one behind the other on the connection: their statuses."""
+        self.link.sendall(data * n)
+        self.asked += n
+        return answers(self.link, n)
 
     def timed(self, data):
         """The status and the seconds that it took, without those of connecting."""

@@ -108,10 +108,13 @@ def test_who_shares_an_address_with_a_guesser_is_served(shared_key):
     guilty = guesses.some_address()
     guess, right = guesses.request(guesses.malformed()), guesses.request(shared_key)
     with connect(guilty) as link, connect(guilty) as beside, connect(guesses.some_address()) as elsewhere:
-        statuses = [(link.ask(guess), beside.ask(right), elsewhere.ask(right)) for _ in range(600)]
+        # at once, so that they are too many on a slow machine, too
+        first = link.burst(guess, 100)
+        rest = [(set(link.burst(guess, 100)), beside.ask(right), elsewhere.ask(right)) for _ in range(6)]
         assert elsewhere.ask(guess) == 401
-    assert [s[1:] for s in statuses] == [(200, 200)] * 600
-    assert {s[0] for s in statuses[:200]} == {401} and 429 in {s[0] for s in statuses}
+    assert set(first) == {401}
+    assert 429 in set().union(*(r[0] for r in rest)) <= {401, 429}
+    assert [r[1:] for r in rest] == [(200, 200)] * 6
 
 
 @pytest.fixture(scope="module")
