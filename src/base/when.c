@@ -6,6 +6,9 @@
 #define DAY_MS   (INT64_C(24) * 60 * 60 * 1000)
 #define DAYS_MAX 36500
 
+/* The last that a time in UTC can be written as: 9999-12-31T23:59:59.999Z. */
+#define LAST_MS INT64_C(253402300799999)
+
 /* Take ${n} digits off ${s}. */
 static bool
 digits(struct slice *s, size_t n, int64_t *out)
@@ -112,13 +115,16 @@ take_offset(struct slice *s, int64_t *ms)
 enum err
 when_rfc3339(struct slice s, int64_t *at_ms)
 {
-	int64_t days, time_ms, offset_ms;
+	int64_t days, time_ms, offset_ms, at;
 	char c;
 
 	if (!take_date(&s, &days) || !one_of(&s, "Tt ", &c) || !take_time(&s, &time_ms) ||
 	    !take_offset(&s, &offset_ms) || s.len > 0)
 		return (ERR_INVALID);
-	*at_ms = days * DAY_MS + time_ms - offset_ms;
+	at = days * DAY_MS + time_ms - offset_ms;
+	if (at < 0 || at > LAST_MS)
+		return (ERR_INVALID); /* its offset leads out of the years that there are */
+	*at_ms = at;
 	return (ERR_OK);
 }
 

@@ -9,7 +9,7 @@
 /**
  * when_rfc3339(s, at_ms):
  * Read a time with its offset (RFC 3339 §5.6; 't' or a blank for the T): milliseconds since 1970.
- * ERR_INVALID: anything else, a day that its month has not, years but 1970 to 9999.
+ * ERR_INVALID: anything else, a day that its month has not, years but 1970 to 9999, in UTC too.
  */
 enum err when_rfc3339(struct slice s, int64_t *at_ms) MUST_CHECK;
 
