@@ -15,6 +15,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "adapters/gate_head.h"
 #include "base/log.h"
 
 #define IO_TIMEOUT_S 5 /* a web server on the same machine is never slower between two bytes */
@@ -167,6 +168,12 @@ take_params(struct gate *g)
 	r->idempotency_key = param(g, "HTTP_IDEMPOTENCY_KEY", &r->idempotency_key_repeated);
 }
 
+static void
+log_broken(void)
+{
+	log_warn("fcgi.broken", LOG_STR("why", "the web server's request was cut or malformed"));
+}
+
 enum err
 gate_accept(struct gate *g, const struct gate_request **out)
 {
@@ -174,13 +181,17 @@ gate_accept(struct gate *g, const struct gate_request **out)
 
 	if ((fd = accept_one(g)) < 0)
 		return (ERR_DOWN);
+	if (gate_head_look(fd) != ERR_OK) {
+		close(fd);
+		log_broken();
+		return (ERR_INVALID);
+	}
 	/* a descriptor that is set, with keepConnection, is used by libfcgi as if it were a kept
 	 * connection's */
 	g->fcgi.ipcFd = fd;
 	g->fcgi.keepConnection = 1;
 	if (FCGX_Accept_r(&g->fcgi) != 0) {
-		log_warn(
-		    "fcgi.broken", LOG_STR("why", "the web server's request was cut or malformed"));
+		log_broken();
 		return (ERR_INVALID);
 	}
 	take_params(g);
