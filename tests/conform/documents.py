@@ -42,7 +42,7 @@ def strings():
     for text in (r"\u", r"\u1", r"\u12", r"\u123", r"\u123g", r"\u-123", r"\u+123", r"\u 123", r"\u0x12", r"\U0001f600", r"\x41",
                  r"\101", r"\u{41}", "\\u\uff11111", "\\", r"\u00", "\\\n"):
         yield "n_string_%s" % text, '"%s"' % text, JSON
-    for text in (r"\ud800", r"\udc00", r"\udfff", r"\udbff", r"\ude00\ud83d", r"\ud800\ud800\udc00", r"\ud800x", r"\ud800\n",
+    for text in (r"\ud800", r"\udc00", r"\udc00\udc00", r"\udfff", r"\udbff", r"\ude00\ud83d", r"\ud800\ud800\udc00", r"\ud800x", r"\ud800\n",
                  r"\ud800\u0041", r"\ud800\\udc00", r"\ud83d\ude00\ud83d", r"\u0000", r"a\u0000b"):
         yield "i_string_%s" % text, '"%s"' % text, JSON
     for text in ("'a'", "`a`", "\u201ca\u201d", '"a', 'a"', '"', "a", '"a""b"', '"a" "b"', '"""a"""', 'u"a"', '"a"b'):

@@ -25,8 +25,7 @@ check_address(struct slice text, const char *str)
 	MUST(v6 || a.family == 4);
 	MUST(strlen(str) == text.len && inet_pton(v6 ? AF_INET6 : AF_INET, str, theirs) == 1);
 	MUST(memcmp(theirs, a.bytes, v6 ? 16 : 4) == 0);
-	if (address_is_public(&a))
-		MUST(!(v6 ? inside_v6(a.bytes) : inside_v4(a.bytes)));
+	MUST(address_is_public(&a) != (v6 ? inside_v6(a.bytes) : inside_v4(a.bytes)));
 	MUST(address_is_allowed(&a, NULL, 0) == address_is_public(&a));
 }
 
