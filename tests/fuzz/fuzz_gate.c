@@ -26,6 +26,15 @@
 
 enum record { BEGIN_REQUEST = 1, END_REQUEST = 3, PARAMS = 4, STDIN = 5, STDOUT = 6 };
 
+/* LeakSanitizer asks.  Among the records of a body libfcgi 2.4.2 still forgets 48 bytes for each
+ * management record of a type that it does not know (FastCGI-Archives/fcgi2, pull request 43). */
+const char *__lsan_default_suppressions(void);
+const char *
+__lsan_default_suppressions(void)
+{
+	return ("leak:libfcgi");
+}
+
 /* Append one record's header and content. */
 static void
 put_record(struct buf *b, enum record type, struct slice content)
