@@ -2,7 +2,7 @@
  * The first look at a request, before libfcgi reads it.  libfcgi allocates what the lengths in the
  * parameters say, up to 4 GiB, and calls abort() where it does not get that (2.4.2, also behind the
  * fix of CVE-2025-23016); and it forgets memory with each management record of a type that it does
- * not know (among those of a body it still may: they are not looked at).  So what it is given has
+ * not know (among those of a body, which nobody looks at, it still may).  So what it is given has
  * one BEGIN_REQUEST and then PARAMS, and none of that size.
  */
 #include "adapters/gate_head.h"
