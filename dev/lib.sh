@@ -111,7 +111,7 @@ has_changed() {
 
 # A stack may have a clock of its own: the files run/pg/clock.database and clock.programs say how far PostgreSQL and the
 # programs are ahead of the machine.  Who is started with clock_vars in its environment goes by its file, by way of
-# tests/play/leap.c: so a test lets time pass by writing two files.
+# tests/play/leap.c: so a test lets time pass, or sets the time of day, by writing two files.
 
 # clock_vars database|programs: nothing where there is no such clock.
 clock_vars() {
@@ -126,7 +126,7 @@ clock_make() {
 	[[ -n ${FAKE_CLOCK:-} && ! -e $PG_DIR/clock.programs ]] || return 0
 	make -C "$BUILD_DIR" -s tests/play/leap.so >>"$LOG_DIR/build.log" 2>&1 || show_build_log
 	cp "$BUILD_DIR/tests/play/leap.so" "$PG_DIR"
-	truncate -s 8 "$PG_DIR/clock.database" "$PG_DIR/clock.programs"
+	truncate -s 16 "$PG_DIR/clock.database" "$PG_DIR/clock.programs"
 }
 
 # The programs ---------------------------------------------------------------------------------------

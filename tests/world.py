@@ -102,9 +102,9 @@ class World:
         shutil.rmtree(self.folder)
 
 
-def dev(what):
-    """A function of dev/lib.sh, for the stack that is up."""
-    run = {**os.environ, "RUN_DIR": stack.env("RUN_DIR"), "BUILD_DIR": stack.env("SIGSENTRY_BUILD")}
+def dev(what, folder=None):
+    """A function of dev/lib.sh, for the stack that is up, or for ${folder}."""
+    run = {**os.environ, "RUN_DIR": str(folder or stack.env("RUN_DIR")), "BUILD_DIR": stack.env("SIGSENTRY_BUILD")}
     done = subprocess.run(["bash", "-euo", "pipefail", "-c", '. "$0"; ' + what, str(stack.ROOT / "dev" / "lib.sh")],
                           env=run, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

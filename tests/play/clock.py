@@ -33,7 +33,7 @@ class Clock:
     def __init__(self):
         programs = pathlib.Path(stack.clock_vars()["LEAP_CLOCK"])
         self.paths = [programs, programs.with_name("clock.database")]
-        self.ahead_s = max(int.from_bytes(p.read_bytes(), sys.byteorder) for p in self.paths) / NS_PER_S
+        self.ahead_s = max(int.from_bytes(p.read_bytes()[:8], sys.byteorder) for p in self.paths) / NS_PER_S
 
     def now(self):
         """In seconds since 1970."""

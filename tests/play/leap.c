@@ -1,7 +1,8 @@
 /*
  * A clock that leaps, for LD_PRELOAD: whatever a program asks, it is as far ahead of the machine's
- * as the file that LEAP_CLOCK names says: eight bytes, nanoseconds.  The file is mapped, so that a
- * leap is seen by all at once, and what is done here may be done in a signal handler, too.
+ * as the file that LEAP_CLOCK names says: eight bytes, nanoseconds, by which time has passed, and
+ * eight by which the time of day alone was set, forth or back.  The file is mapped, so that a leap
+ * is seen by all at once, and what is done here may be done in a signal handler, too.
  *
  * libfaketime can not be used: while a process waits in epoll_wait() it shows signal handlers the
  * machine's time (0.9.10), and so PostgreSQL's lock_timeout and deadlock_timeout never end
@@ -16,9 +17,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NS_PER_S 1000000000
+#define NS_PER_S INT64_C(1000000000)
 
-static const volatile int64_t *ahead_ns;
+struct ahead {
+	int64_t all_ns, day_ns;
+};
+
+static const volatile struct ahead *ahead;
 
 /* Who would go by the machine's clock by mistake does not run at all. */
 __attribute__((constructor)) static void
@@ -27,15 +32,14 @@ open_clock(void)
 	static const char why[] = "leap: LEAP_CLOCK names no clock\n";
 	const char *path = getenv("LEAP_CLOCK");
 	const int fd = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-	void *at =
-	    fd < 0 ? MAP_FAILED : mmap(NULL, sizeof(*ahead_ns), PROT_READ, MAP_SHARED, fd, 0);
+	void *at = fd < 0 ? MAP_FAILED : mmap(NULL, sizeof(*ahead), PROT_READ, MAP_SHARED, fd, 0);
 
 	if (at == MAP_FAILED) {
 		(void)!write(STDERR_FILENO, why, sizeof(why) - 1);
 		_exit(127);
 	}
 	(void)close(fd);
-	ahead_ns = at;
+	ahead = at;
 }
 
 /* CPU times do not leap. */
@@ -45,18 +49,24 @@ leaps(clockid_t id)
 	return (id != CLOCK_PROCESS_CPUTIME_ID && id != CLOCK_THREAD_CPUTIME_ID);
 }
 
+static int
+is_of_day(clockid_t id)
+{
+	return (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE);
+}
+
 int
 clock_gettime(clockid_t id, struct timespec *ts)
 {
-	int64_t ahead, ns;
+	int64_t by_ns, ns;
 
 	if (syscall(SYS_clock_gettime, id, ts) != 0)
 		return (-1);
-	if (ahead_ns == NULL || !leaps(id))
+	if (ahead == NULL || !leaps(id))
 		return (0);
-	ahead = *ahead_ns;
-	ns = ts->tv_nsec + ahead % NS_PER_S;
-	ts->tv_sec += ahead / NS_PER_S + ns / NS_PER_S;
+	by_ns = ahead->all_ns + (is_of_day(id) ? ahead->day_ns : 0);
+	ns = ts->tv_sec * NS_PER_S + ts->tv_nsec + by_ns;
+	ts->tv_sec = ns / NS_PER_S;
 	ts->tv_nsec = ns % NS_PER_S;
 	return (0);
 }
