@@ -3,7 +3,7 @@
 -- p_tenants, p_ids, p_claims  the deliveries that it has under way, and the claims that it has them under
 -- p_lease_s  as courier.claim
 -- Returns nothing.
--- Tables: writes courier, queue; those of sigsentry.queue_hold and sigsentry.tally_fold.
+-- Tables: writes courier, queue; those of sigsentry.clock_back, sigsentry.queue_hold and sigsentry.tally_fold.
 -- Role: sigsentry_courier.
 CREATE OR REPLACE FUNCTION courier.renew(
 	p_courier uuid, p_name text, p_version text, p_key_ids text[], p_flights integer,
@@ -16,6 +16,7 @@ AS $$
 DECLARE
 	v_ats tid[];
 BEGIN
+	PERFORM sigsentry.clock_back();
 	INSERT INTO sigsentry.courier AS c (id, name, version, key_ids, lease_s, flights)
 	VALUES (p_courier, p_name, p_version, p_key_ids, p_lease_s, p_flights)
 	    ON CONFLICT ON CONSTRAINT courier_pkey DO UPDATE

@@ -12,6 +12,7 @@ import pytest
 
 import stack
 from stack import wait_for
+from world import Site, arrivals
 
 HOUR_NS = 3600 * 10**9
 
@@ -68,3 +69,41 @@ def test_the_clock_is_set(world, load, judged, span, day, by, where):
         load.mended()
     assert stack.workers() == before and courier.runs()
     judged(load)
+
+
+def set_back(day):
+    """By an hour, once the couriers' hearts have beaten: they say what time it was."""
+    stack.sql("UPDATE sigsentry.courier SET beat_at = clock_timestamp() WHERE beat_at > now() - interval '10 seconds'")
+    day.set(-HOUR_NS)
+
+
+@pytest.mark.parametrize("kind", ["slack", "teams", "discord", "google_chat"])
+def test_a_paced_channel_when_the_clock_is_set_back(world, day, kind):
+    """It waits for its pace, and not for an hour: a courier's heart notices."""
+    site = Site()
+    _, mark = site.channel(kind)
+    world.courier()
+    site.publish()
+    arrivals(world, mark)
+    set_back(day)
+    site.publish()
+    arrivals(world, mark, 2, timeout=10)
+
+
+def test_a_courier_that_dies_before_the_clock_is_set_back(world, day):
+    """What it had under way goes again when its lease would have ended, and so does what waited for its next attempt."""
+    site = Site()
+    marks = [site.channel("webhook")[1] for _ in range(2)]
+    world.sink.script(marks[0], "hang", 200)
+    world.sink.script(marks[1], 503, 200)
+    courier = world.courier(retry_schedule="5 5")
+    site.publish()
+    for mark in marks:
+        arrivals(world, mark)
+    waits = "SELECT FROM sigsentry.queue WHERE tenant_id = %s AND claim_id IS NULL AND wake_at > now()"
+    assert wait_for(lambda: stack.sql(waits, site.tenant), 5), "no attempt is put off"
+    courier.process.kill()
+    set_back(day)
+    world.courier()
+    for mark in marks:
+        arrivals(world, mark, 2, timeout=15)
