@@ -48,7 +48,7 @@ def test_workers_killed(world, load, judged, span):
                     killed += 1
             time.sleep(0.1)
         load.mended()
-    assert killed > span, "there was hardly anybody to kill"
+    assert killed >= 8, "there was hardly anybody to kill"  # who dies again and again comes back after 10 s
     assert stack.settled_workers(timeout=30)
     judged(load)
 
