@@ -128,8 +128,10 @@ read_body(struct gate *g, size_t want, bool exact)
 		buf_add(body, slice_make(chunk, (size_t)n));
 	} while (n > 0);
 	explicit_bzero(chunk, sizeof(chunk));
-	if (FCGX_GetError(g->fcgi.in) != 0 || !buf_ok(body))
+	if (FCGX_GetError(g->fcgi.in) != 0)
 		return (GATE_BODY_UNEQUAL);
+	if (!buf_ok(body))
+		return (GATE_BODY_NOMEM);
 	if (exact && body->len != want)
 		return (GATE_BODY_UNEQUAL);
 	if (FCGX_GetChar(g->fcgi.in) != EOF)

@@ -21,6 +21,7 @@ enum gate_body {
 	GATE_BODY_WHOLE = 0,
 	GATE_BODY_OVER,    /* more than GATE_BODY_MAX bytes; nothing of it was read */
 	GATE_BODY_UNEQUAL, /* fewer or more bytes than CONTENT_LENGTH said, or the peer went away */
+	GATE_BODY_NOMEM,   /* no memory for it */
 	GATE_BODY__MAX
 };
 

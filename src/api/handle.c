@@ -194,6 +194,8 @@ take_body(struct call *c)
 		refuse_later(c, REFUSAL_TOO_LARGE);
 	else if (c->in->body_state == GATE_BODY_UNEQUAL)
 		refuse_later(c, REFUSAL_CUT_BODY);
+	else if (c->in->body_state == GATE_BODY_NOMEM)
+		refuse_later(c, REFUSAL_INTERNAL);
 	else if (!c->id_is_bad)
 		parse_body(c);
 }
@@ -250,12 +252,13 @@ static bool
 respond(struct call *c, struct gate *gate)
 {
 	struct reply *out = c->out;
+	struct slice headers, body;
 
 	admit_headers(c);
 	reply_header(out, "Content-Type", out->content_type);
+	reply_settle(out, &headers, &body);
 	counters_add(c->api->counters, c->api->worker, route_index(c->route), out->status);
-	return (gate_answer(gate, out->status, buf_slice(&out->headers), buf_slice(&out->body)) ==
-		ERR_OK);
+	return (gate_answer(gate, out->status, headers, body) == ERR_OK);
 }
 
 void

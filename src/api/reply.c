@@ -191,6 +191,25 @@ reply_unready(struct reply *r, const char *why)
 	refuse(r, &rows[REFUSAL_UNAVAILABLE], why, slice_of(NULL));
 }
 
+void
+reply_settle(struct reply *r, struct slice *headers, struct slice *body)
+{
+	static const char plain_headers[] = "Content-Type: application/json\r\n",
+			  plain_body[] =
+			      "{\"success\":false,\"error\":{\"code\":\"INTERNAL_ERROR\","
+			      "\"message\":\"Something went wrong on our side. Try again.\"}}";
+
+	if (buf_ok(&r->headers) && buf_ok(&r->body)) {
+		*headers = buf_slice(&r->headers);
+		*body = buf_slice(&r->body);
+		return;
+	}
+	r->status = rows[REFUSAL_INTERNAL].status;
+	r->code = rows[REFUSAL_INTERNAL].code;
+	*headers = slice_of(plain_headers);
+	*body = slice_of(plain_body);
+}
+
 enum refusal
 reply_refusal_of(enum verdict v)
 {

@@ -98,6 +98,13 @@ void reply_refuse(struct reply *r, enum refusal why, struct slice details);
 void reply_unready(struct reply *r, const char *why);
 
 /**
+ * reply_settle(r, headers, body):
+ * Give what is sent, as ${r} holds it.  Where memory was lacking for it, or it is over the limit: a
+ * 500 that needs none, and ${r} is that from then on.
+ */
+void reply_settle(struct reply *r, struct slice *headers, struct slice *body);
+
+/**
  * reply_refusal_of(v):
  * The refusal with which the verdict ${v} is told; REFUSAL_NONE for VERDICT_OK.
  */
