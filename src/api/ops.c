@@ -5,8 +5,9 @@
 #include "api/call.h"
 #include "sql_version.h"
 
-#define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
-#define SAID_MAX     300 /* bytes of somebody else's message that are passed on */
+#define SCHEMA_TOO_OLD "The database's schema is too old: run `sigsentryctl migrate`."
+#define METRICS_TYPE   "text/plain; version=0.0.4; charset=utf-8"
+#define SAID_MAX       300 /* bytes of somebody else's message that are passed on */
 
 void
 ops_health(struct call *c)
@@ -37,8 +38,7 @@ too_old(struct call *c)
 	    "The database waits for its upgrade: %s. Run `sigsentryctl migrate`.",
 	    db_last_error(c->api->db));
 
-	return (
-	    text != NULL ? text : "The database's schema is too old: run `sigsentryctl migrate`.");
+	return (text != NULL ? text : SCHEMA_TOO_OLD);
 }
 
 /* A message, even where there is no memory for it. */
@@ -113,11 +113,13 @@ ill(struct call *c, int64_t *version)
 	if (e != ERR_OK)
 		return (db_schema_is_old(c->api->db) ? too_old(c) : unreachable(c));
 	/* on a connection that has been asked long ago */
-	if ((*version = r.version) < SQL_SCHEMA_VERSION)
-		return (arena_printf(c->arena,
+	if ((*version = r.version) < SQL_SCHEMA_VERSION) {
+		why = arena_printf(c->arena,
 		    "The database's schema is at version %lld, and this program needs %d: run "
 		    "`sigsentryctl migrate`.",
-		    (long long)r.version, SQL_SCHEMA_VERSION));
+		    (long long)r.version, SQL_SCHEMA_VERSION);
+		return (why != NULL ? why : SCHEMA_TOO_OLD);
+	}
 	if (!r.is_writable)
 		return ("The database can only be read: it is a standby. Name the primary in "
 			"`database`, or all hosts with target_session_attrs=read-write.");
