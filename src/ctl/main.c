@@ -95,8 +95,12 @@ write_all(int fd, struct slice s)
 static int
 finish(enum err e, struct buf *out, struct buf *why)
 {
-	if (e == ERR_OK && !buf_ok(out))
+	if (e == ERR_OK && !buf_ok(out)) {
+		buf_reset(why);
+		buf_printf(why,
+		    "there is no memory for the answer, or it is too long: ask for less of it");
 		e = ERR_SPACE;
+	}
 	if (write_all(STDOUT_FILENO, buf_slice(out)) != ERR_OK && e == ERR_OK) {
 		buf_reset(why);
 		buf_printf(why, "standard output: %s", strerror(errno));
