@@ -394,7 +394,7 @@ post_count(const struct post *p)
 static struct slice
 first_line(struct slice text)
 {
-	struct slice line;
+	struct slice line = {NULL, 0};
 
 	(void)slice_split(&text, '\n', &line);
 	if (line.len > 0 && line.ptr[line.len - 1] == '\r')

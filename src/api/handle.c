@@ -117,7 +117,7 @@ take_project(struct call *c)
 static bool
 is_json_type(struct slice value)
 {
-	struct slice type, parameter, name;
+	struct slice type = {NULL, 0}, parameter, name;
 
 	(void)slice_split(&value, ';', &type);
 	if (!slice_eq_nocase(slice_trim(type), slice_of("application/json")))
