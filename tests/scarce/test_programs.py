@@ -67,9 +67,9 @@ REQUESTS = {
 
 @pytest.fixture(scope="module")
 def place():
-    stack.ctl("plan", "set", "enterprise", "--channels", "unlimited", "--reads-per-minute", "unlimited",
+    stack.ctl("plan", "set", "scarce", "--channels", "unlimited", "--reads-per-minute", "unlimited",
               "--writes-per-minute", "unlimited")
-    return stack.Place("enterprise", worlds.ALL)
+    return stack.Place("scarce", worlds.ALL)
 
 
 @pytest.mark.parametrize("what", REQUESTS)

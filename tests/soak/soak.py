@@ -90,7 +90,7 @@ class Work:
 class Soak:
     def __init__(self, world):
         self.statuses = collections.Counter()
-        self.place = stack.Place("enterprise", worlds.ALL)
+        self.place = stack.Place("soak", worlds.ALL)
         self.clients = threading.local()
         world.sink.script("well", 200)
         world.sink.script("busy", 503)
@@ -176,7 +176,7 @@ def main():
     works = []
     try:
         stack.sql("DELETE FROM sigsentry.queue")
-        stack.ctl("plan", "set", "enterprise", "--channels", "unlimited", "--reads-per-minute", "unlimited",
+        stack.ctl("plan", "set", "soak", "--channels", "unlimited", "--reads-per-minute", "unlimited",
                   "--writes-per-minute", "unlimited")
         courier = world.courier()
         soak = Soak(world)
