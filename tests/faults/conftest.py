@@ -3,7 +3,6 @@
 import datetime
 import os
 import pathlib
-import socket
 import sys
 
 import pytest
@@ -15,13 +14,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "flow")]
 
 import stack  # noqa: E402: needs the path
 
-if stack.ENV is None:
-    # a suite that silently does nothing would look like one that passed
-    pytest.exit("no running stack: run dev/up first, or set SIGSENTRY_ENV", returncode=4)
-try:
-    socket.create_connection(("127.0.0.1", stack.port()), timeout=5).close()
-except OSError as e:
-    pytest.exit("the stack of run/env does not answer at %s (%s): run dev/up" % (stack.env("SIGSENTRY_URL"), e), returncode=4)
+stack.required()
 
 import world as worlds  # noqa: E402: needs a stack
 from load import Home, Load  # noqa: E402

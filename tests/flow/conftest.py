@@ -1,19 +1,10 @@
 """Fixtures of the flow suite; what they are made of is in stack.py."""
 
-import socket
-
 import pytest
 
 import stack
 
-if stack.ENV is None:
-    # a suite that silently does nothing would look like one that passed
-    pytest.exit("no running stack: run dev/up first, or set SIGSENTRY_ENV", returncode=4)
-try:
-    socket.create_connection(("127.0.0.1", stack.port()), timeout=5).close()
-except OSError as e:
-    where = stack.env("SIGSENTRY_URL")
-    pytest.exit("the stack of run/env does not answer at %s (%s): run dev/up" % (where, e), returncode=4)
+stack.required()
 
 
 def pytest_configure(config):
