@@ -746,11 +746,11 @@ summary() {
 	[[ $failed -eq 0 ]]
 }
 
-# py_tests FOLDER SUITE: what fails is tried once more, by itself, and the log shows both: on a shared machine a receiver or
+# py_tests FOLDER SUITE [OPTION]...: what fails is tried once more, by itself, and the log shows both: on a shared machine a receiver or
 # a courier may get no processor for the second in which a test waits for it.  A fault fails twice.  The modules are those of
 # Debian's Python.
 py_tests() {
-	local run=(/usr/bin/python3 -m pytest -q -rfEs -o cache_dir="$1/cache-$(basename "$2")" "$2")
+	local run=(/usr/bin/python3 -m pytest -q -rfEs -o cache_dir="$1/cache-$(basename "$2")" "${@:2}")
 
 	rm -rf "$1/cache-$(basename "$2")"
 	"${run[@]}" || { echo "== once more, what failed ==" && "${run[@]}" --lf --lfnf=none; }
@@ -762,11 +762,11 @@ stack_up() {
 	RUN_DIR=$1 BUILD_DIR=${3:-$1/build} CONFIGURE_FLAGS=$2 dev/up
 }
 
-# stack_tests FOLDER SUITE.  The keys in run/env stay out of the environment, where the canary test looks for them.
+# stack_tests FOLDER SUITE [OPTION]...  The keys in run/env stay out of the environment, where the canary test looks for them.
 stack_tests() {
 	local dsn
 
 	# shellcheck source=/dev/null
 	dsn=$(. "$1/env" && echo "$SIGSENTRY_DSN")
-	SIGSENTRY_ENV=$1/env SIGSENTRY_DSN=$dsn RUN_DIR=$1 py_tests "$1" "$2"
+	SIGSENTRY_ENV=$1/env SIGSENTRY_DSN=$dsn RUN_DIR=$1 py_tests "$@"
 }
