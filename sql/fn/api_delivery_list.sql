@@ -19,45 +19,53 @@ SET enable_bitmapscan = off
 SET enable_sort = off
 AS $$
 DECLARE
-	v_of uuid; -- the channel's project; NULL: it is tenant-wide
+	v_sees_all boolean; -- else only what is the project's own
+	v_before uuid := coalesce(p_before, 'ffffffff-ffff-ffff-ffff-ffffffffffff');
 	v_ids uuid[];
 	v_page sigsentry.delivery_all[];
 	v_first uuid;
 	v_last uuid;
 BEGIN
-	SELECT r.status, r.key_id, r.tenant_id, r.project_id, (r.channel).project_id
-	  INTO status, key_id, tenant_id, project_id, v_of
+	-- Of a tenant-wide channel a project sees what is its own.
+	SELECT r.status, r.key_id, r.tenant_id, r.project_id, r.project_id IS NULL OR (r.channel).project_id IS NOT NULL
+	  INTO status, key_id, tenant_id, project_id, v_sees_all
 	  FROM sigsentry.channel_reach(p_digest, p_project, 'config:read', p_id) r;
 	IF status <> 'ok' THEN
 		RETURN;
 	END IF;
-	-- The cursor is a bound of the index, so that a page costs the same however far back it lies; and who asks for what has not
-	-- ended does not look through what has.
-	v_ids := ARRAY (
-		SELECT b.id FROM (
-			(SELECT q.id
-			   FROM sigsentry.queue q
-			  WHERE q.tenant_id = delivery_list.tenant_id AND q.channel_id = p_id
-			    AND q.id < coalesce(p_before, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-			    AND (p_status IS NULL OR p_status = CASE WHEN q.claim_id IS NULL THEN 'pending' ELSE 'sending' END)
-			    -- Of a tenant-wide channel a project sees what is its own.
-			    AND (delivery_list.project_id IS NULL OR v_of IS NOT NULL OR q.is_test
-			         OR sigsentry.event_is_of(delivery_list.tenant_id, q.event_id, delivery_list.project_id))
-			  ORDER BY q.id DESC
-			  LIMIT p_limit + 1)
-			 UNION ALL
-			(SELECT h.id
-			   FROM sigsentry.delivery h
-			  WHERE h.tenant_id = delivery_list.tenant_id AND h.channel_id = p_id
-			    AND h.id < coalesce(p_before, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-			    AND (p_status IS NULL OR p_status NOT IN ('pending', 'sending')) AND (p_status IS NULL OR h.status = p_status)
-			    AND (delivery_list.project_id IS NULL OR v_of IS NOT NULL OR h.is_test
-			         OR sigsentry.event_is_of(delivery_list.tenant_id, h.event_id, delivery_list.project_id))
-			  ORDER BY h.id DESC
-			  LIMIT p_limit + 1)
-		       ) b
-		 ORDER BY b.id DESC
-		 LIMIT p_limit + 1);
+	-- The cursor is a bound of the index, so that a page costs the same however far back it lies.  Who asks for what has not ended
+	-- does not look through what has, and who asks for what did not arrive not through what did (delivery_outcome_idx).
+	IF p_status IN ('failed', 'cancelled') THEN
+		v_ids := ARRAY (
+			SELECT h.id
+			  FROM sigsentry.delivery h
+			 WHERE h.tenant_id = delivery_list.tenant_id AND h.channel_id = p_id AND h.id < v_before
+			   AND h.status = p_status AND h.status <> 'delivered'
+			   AND (v_sees_all OR h.is_test OR sigsentry.event_is_of(delivery_list.tenant_id, h.event_id, delivery_list.project_id))
+			 ORDER BY h.id DESC
+			 LIMIT p_limit + 1);
+	ELSE
+		v_ids := ARRAY (
+			SELECT b.id FROM (
+				(SELECT q.id
+				   FROM sigsentry.queue q
+				  WHERE q.tenant_id = delivery_list.tenant_id AND q.channel_id = p_id AND q.id < v_before
+				    AND (p_status IS NULL OR p_status = CASE WHEN q.claim_id IS NULL THEN 'pending' ELSE 'sending' END)
+				    AND (v_sees_all OR q.is_test OR sigsentry.event_is_of(delivery_list.tenant_id, q.event_id, delivery_list.project_id))
+				  ORDER BY q.id DESC
+				  LIMIT p_limit + 1)
+				 UNION ALL
+				(SELECT h.id
+				   FROM sigsentry.delivery h
+				  WHERE h.tenant_id = delivery_list.tenant_id AND h.channel_id = p_id AND h.id < v_before
+				    AND (p_status IS NULL OR p_status = 'delivered') AND (p_status IS NULL OR h.status = 'delivered')
+				    AND (v_sees_all OR h.is_test OR sigsentry.event_is_of(delivery_list.tenant_id, h.event_id, delivery_list.project_id))
+				  ORDER BY h.id DESC
+				  LIMIT p_limit + 1)
+			       ) b
+			 ORDER BY b.id DESC
+			 LIMIT p_limit + 1);
+	END IF;
 	-- Between these ids lie few of the history's partitions, and only those are opened.  With a LIMIT each is looked up by its key,
 	-- not among all of the tenant's between the two.
 	SELECT array_agg(d.d), min((d.d).event_id::text)::uuid, max((d.d).event_id::text)::uuid

@@ -45,7 +45,7 @@ class History:
         self.q.rows("INSERT INTO sigsentry.event (tenant_id, id, project_id, name, severity, payload, occurred_at, accepted_at, deliveries)"
                     " SELECT %s, event, %s, 'x.y', 1, '{}', at, at, 1 FROM (" + MADE + ") m", self.tenant, project or self.project)
         self.q.rows("INSERT INTO sigsentry.delivery (tenant_id, id, channel_id, event_id, status, is_test, attempts, created_at, finished_at)"
-                    " SELECT %s, id, %s, event, CASE n %% 10 WHEN 0 THEN 'failed' ELSE 'delivered' END, false, 1, at, at FROM (" + MADE + ") m",
+                    " SELECT %s, id, %s, event, CASE n %% 1000 WHEN 0 THEN 'failed' ELSE 'delivered' END, false, 1, at, at FROM (" + MADE + ") m",
                     self.tenant, channel or self.channel)
         self.q.rows("INSERT INTO sigsentry.attempt (tenant_id, delivery_id, number, started_at, duration_ms, outcome)"
                     " SELECT %s, id, 1, at, 5, 'ok' FROM (" + MADE + ") m", self.tenant)
@@ -86,9 +86,18 @@ def test_a_page_of_a_long_history(long):
     last = data(q, *long.page(before=made[-6]))
     assert [i["id"] for i in last["items"]] == made[-5:] and last["nextCursor"] is None
     assert data(q, *long.page(before=made[-1])) == {"items": [], "nextCursor": None}
-    failed = data(q, *long.page("failed"))
-    assert [i["id"] for i in failed["items"]] == made[9:200:10] and failed["nextCursor"] == made[199]
-    assert rows_read(q, *long.page("failed")) < LITTLE
+
+
+def test_what_did_not_arrive_is_found_among_all_that_did(long):
+    q, failed = long.q, [d for d, _ in long.made[999::1000]]
+    for ask, ids, cursor in ((long.page("failed"), failed, None), (long.page("failed", limit=3), failed[:3], failed[2]),
+                             (long.page("failed", before=failed[-2]), failed[-1:], None), (long.page("cancelled"), [], None)):
+        got = data(q, *ask)
+        assert [i["id"] for i in got["items"]] == ids and got["nextCursor"] == cursor
+        assert {i["status"] for i in got["items"]} <= {"failed"}
+        assert rows_read(q, *ask) < LITTLE, ask
+    delivered = data(q, *long.page("delivered", before=long.made[990][0]))
+    assert [i["id"] for i in delivered["items"]] == [d for d, _ in long.made[991:1012] if d not in failed]
 
 
 def test_what_waits_is_found_at_once(long):

@@ -50,6 +50,30 @@ def test_straight_to_the_newest(old):
         assert after[table][1] == rows, "the rows of %s are others after the migration" % table
 
 
+def test_a_history_of_before_and_of_after(old):
+    """It is found by its outcome, and each week, of before or to come, has all indexes."""
+    stack.ctl("migrate")
+    shown = stack.ctl("delivery", "list", "--tenant", old.known["tenant"], "--limit", "1000")
+    for status in ("failed", "cancelled", "delivered"):
+        some = [d["id"] for d in shown if d["status"] == status]
+        assert [d["id"] for d in stack.ctl("delivery", "list", "--tenant", old.known["tenant"], "--limit", "1000", "--status", status)] == some
+    old.pool(NEW)
+    client = Client(old.known["key"])
+    for channel in {d["channelId"] for d in shown if d["status"] == "failed"}:
+        page = ok(client.send("GET", at(channel) + "/deliveries?status=failed&limit=100"), 200)["items"]
+        assert [d["id"] for d in page] == [d["id"] for d in shown if d["status"] == "failed" and d["channelId"] == channel]
+    assert {d["status"] for d in shown} >= {"failed", "delivered"}
+    stack.sql("SELECT sigsentry.partitions_make(500)")
+    assert not stack.sql("SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
+                         " WHERE c.relname LIKE 'delivery%%' AND NOT i.indisvalid")
+    weeks = stack.sql("SELECT p.inhrelid::regclass::text AS week, count(x.inhrelid) AS n FROM pg_inherits p JOIN pg_index k"
+                      " ON k.indrelid = p.inhrelid LEFT JOIN pg_inherits x ON x.inhrelid = k.indexrelid"
+                      " WHERE p.inhparent = 'sigsentry.delivery'::regclass GROUP BY 1")
+    wanted = stack.sql("SELECT count(*) AS n FROM pg_index WHERE indrelid = 'sigsentry.delivery'::regclass")[0]["n"]
+    assert len(weeks) > 70 and {w["n"] for w in weeks} == {wanted}
+    client.close()
+
+
 def test_the_release_before_finds_all_its_functions():
     """Every statement of the previous release's workers and couriers still takes and gives what it did."""
     version = VERSIONS[-1]
