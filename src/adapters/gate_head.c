@@ -115,6 +115,22 @@ take_byte(struct look *l, uint8_t byte)
 	return (++l->seen <= GATE_HEAD_MAX);
 }
 
+/* Of the next ${n} bytes, those of a name or value; without the last one, which ends it. */
+static size_t
+skip_text(struct look *l, size_t n)
+{
+	size_t left = l->content_left < l->pair_left ? l->content_left : l->pair_left;
+
+	if (l->lengths_left > 0 || left < 2)
+		return (0);
+	if (n > left - 1)
+		n = left - 1;
+	l->content_left -= n;
+	l->pair_left -= n;
+	l->seen += n;
+	return (n);
+}
+
 enum err
 gate_head_look(int fd)
 {
@@ -130,8 +146,10 @@ gate_head_look(int fd)
 	while (!l.is_over) {
 		if ((n = recv(fd, chunk, sizeof(chunk), MSG_PEEK)) <= 0)
 			return (ERR_INVALID);
-		for (i = 0; i < n && !l.is_over; i++) {
-			if (!take_byte(&l, chunk[i]))
+		i = 0;
+		while (i < n && !l.is_over) {
+			i += (ssize_t)skip_text(&l, (size_t)(n - i) - 1);
+			if (!take_byte(&l, chunk[i++]))
 				return (ERR_INVALID);
 		}
 	}
