@@ -78,7 +78,8 @@ class Disk:
             name = "sigsentry.%s_%s" % (table, week)
             self.sql("CREATE TABLE %s (LIKE sigsentry.%s INCLUDING ALL)" % (name, table))
             self.sql("INSERT INTO %s SELECT (jsonb_populate_record(x, jsonb_build_object('%s', %s))).* FROM sigsentry.%s x"
-                     % (name, key, old % key, table))
+                     " WHERE tenant_id = %%s"
+                     % (name, key, old % key, table), self.place.tenant)
             self.sql("ALTER TABLE sigsentry.%s ATTACH PARTITION %s FOR VALUES FROM (%s) TO (%s)" % (
                 table, name, *["'%s'" % self.sql("SELECT (%s)::text AS at" % (at % (week, days)))[0]["at"] for days in (0, 7)]))
         full = self.database()
