@@ -1,5 +1,6 @@
 -- No parameters.  For each role of an installation: its name, and ok, or what is wrong with it: missing, super, nologin,
--- nogrant (its schema, or the producers' one function, is closed to it), toomuch (the tables' schema is open to it).
+-- nogrant (its schema, or the producers' one function, is closed to it), toomuch (the tables' schema is open to it), unset (what our
+-- programs set for a session does not reach the server, as this session shows, and the role has it not from elsewhere).
 SELECT w.name,
        CASE WHEN r.oid IS NULL THEN 'missing'
             WHEN r.rolsuper THEN 'super'
@@ -10,6 +11,10 @@ SELECT w.name,
             WHEN NOT r.rolcanlogin THEN 'nologin'
             WHEN w.uses <> '' AND NOT coalesce(pg_catalog.has_schema_privilege(r.oid, u.oid, 'USAGE'), false) THEN 'nogrant'
             WHEN w.uses <> '' AND coalesce(pg_catalog.has_schema_privilege(r.oid, t.oid, 'USAGE'), false) THEN 'toomuch'
+            WHEN w.uses <> '' AND pg_catalog.current_setting('plan_cache_mode') <> 'force_generic_plan'
+                 AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_db_role_setting s
+                                  WHERE s.setrole = r.oid AND 'plan_cache_mode=force_generic_plan' = ANY (s.setconfig))
+            THEN 'unset'
             ELSE 'ok' END
   FROM (VALUES (1, 'sigsentry_owner', ''), (2, 'sigsentry_api', 'api'), (3, 'sigsentry_courier', 'courier'),
                (4, 'sigsentry_producer', 'sigsentry'))

@@ -177,6 +177,9 @@ static const struct role_fault {
     {"nogrant", "may not use its schema", "sigsentryctl migrate"},
     {"toomuch", "may look into schema sigsentry: it could read every table",
 	"sigsentryctl migrate"},
+    {"unset", "has not the settings of our sessions, which a pooler keeps from the server",
+	"ALTER ROLE … SET plan_cache_mode = force_generic_plan, and the others that scale.md "
+	"lists"},
 };
 
 /* Does this machine seal to a key that the database takes nothing from any more? */

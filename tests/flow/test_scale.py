@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import secrets
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -230,6 +231,20 @@ def test_pgbouncer_by_session(pooler, pools, courier, role_settings):  # noqa: F
         for setting, value in (("jit", "off"), ("plan_cache_mode", "force_generic_plan"), ("lock_timeout", "2s")):
             cursor.execute("SHOW " + setting)
             assert cursor.fetchone() == (value,)
+
+
+def test_the_check_sees_a_pooler_without_the_settings(pooler, request):
+    """As the page says: behind a pooler the roles must have what our programs set for a session."""
+    words = [*shlex.split(stack.env("SIGSENTRY_CTL")), "--json", "check", "-o", "database=" + pooler().database]
+
+    def roles():
+        said = subprocess.run(words, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL).stdout
+        return {p["name"]: p for p in json.loads(said)}["roles"]
+    said = roles()
+    assert not said["ok"] and "sigsentry_api has not the settings" in said["message"] and "sigsentry_courier has not" in said["message"]
+    assert "plan_cache_mode" in said["cure"]
+    request.getfixturevalue("role_settings")
+    assert roles()["ok"]
 
 
 def test_pgbouncer_by_transaction(pooler, pools):  # noqa: F811

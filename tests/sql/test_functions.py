@@ -967,6 +967,7 @@ WITHOUT_TENANT = {
     "retired_key_pkey": "the keyring is the service's own",
     "tally_attempt_pkey": "counts of the whole service",
     "tally_delivery_pkey": "counts of the whole service",
+    "delivery_outcome_idx": "as delivery_channel_idx",
     "delivery_finished_idx": "rates of the whole service; a BRIN index of a few pages",
 }
 
