@@ -420,7 +420,8 @@ courier_start() {
 }
 
 courier_stop() {
-	end_process "$COURIER_PID" "sigsentry-courier -c $CONF" TERM 20
+	# longer than drain_s and its last words
+	end_process "$COURIER_PID" "sigsentry-courier -c $CONF" TERM 30
 }
 
 # nginx ----------------------------------------------------------------------------------------------
