@@ -22,6 +22,7 @@ DECLARE
 	v_sees_all boolean; -- else only what is the project's own
 	v_before uuid := coalesce(p_before, 'ffffffff-ffff-ffff-ffff-ffffffffffff');
 	v_ids uuid[];
+	v_next uuid; -- the next page's cursor
 	v_page sigsentry.delivery_all[];
 	v_first uuid;
 	v_last uuid;
@@ -35,13 +36,16 @@ BEGIN
 	END IF;
 	-- The cursor is a bound of the index, so that a page costs the same however far back it lies.  Who asks for what has not ended
 	-- does not look through what has, and who asks for what did not arrive not through what did (delivery_outcome_idx).
-	IF p_status IN ('failed', 'cancelled') THEN
+	IF NOT v_sees_all THEN
+		SELECT o.ids, o.seen_to
+		  INTO v_ids, v_next
+		  FROM sigsentry.delivery_own(delivery_list.tenant_id, p_id, delivery_list.project_id, p_status, v_before, p_limit + 1) o;
+	ELSIF p_status IN ('failed', 'cancelled') THEN
 		v_ids := ARRAY (
 			SELECT h.id
 			  FROM sigsentry.delivery h
 			 WHERE h.tenant_id = delivery_list.tenant_id AND h.channel_id = p_id AND h.id < v_before
 			   AND h.status = p_status AND h.status <> 'delivered'
-			   AND (v_sees_all OR h.is_test OR sigsentry.event_is_of(delivery_list.tenant_id, h.event_id, delivery_list.project_id))
 			 ORDER BY h.id DESC
 			 LIMIT p_limit + 1);
 	ELSE
@@ -51,7 +55,6 @@ BEGIN
 				   FROM sigsentry.queue q
 				  WHERE q.tenant_id = delivery_list.tenant_id AND q.channel_id = p_id AND q.id < v_before
 				    AND (p_status IS NULL OR p_status = CASE WHEN q.claim_id IS NULL THEN 'pending' ELSE 'sending' END)
-				    AND (v_sees_all OR q.is_test OR sigsentry.event_is_of(delivery_list.tenant_id, q.event_id, delivery_list.project_id))
 				  ORDER BY q.id DESC
 				  LIMIT p_limit + 1)
 				 UNION ALL
@@ -59,12 +62,14 @@ BEGIN
 				   FROM sigsentry.delivery h
 				  WHERE h.tenant_id = delivery_list.tenant_id AND h.channel_id = p_id AND h.id < v_before
 				    AND (p_status IS NULL OR p_status = 'delivered') AND (p_status IS NULL OR h.status = 'delivered')
-				    AND (v_sees_all OR h.is_test OR sigsentry.event_is_of(delivery_list.tenant_id, h.event_id, delivery_list.project_id))
 				  ORDER BY h.id DESC
 				  LIMIT p_limit + 1)
 			       ) b
 			 ORDER BY b.id DESC
 			 LIMIT p_limit + 1);
+	END IF;
+	IF cardinality(v_ids) > p_limit THEN
+		v_next := v_ids[p_limit];
 	END IF;
 	-- Between these ids lie few of the history's partitions, and only those are opened.  With a LIMIT each is looked up by its key,
 	-- not among all of the tenant's between the two.
@@ -76,7 +81,7 @@ BEGIN
 	                        AND o.id >= v_ids[least(cardinality(v_ids), p_limit)] AND o.id <= v_ids[1]
 	                      LIMIT 1) d;
 	SELECT '{"items":[' || coalesce(string_agg(sigsentry.delivery_json(d.d, e.name, e.severity) || '}', ',' ORDER BY (d.d).id DESC), '')
-	       || '],"nextCursor":' || CASE WHEN cardinality(v_ids) > p_limit THEN '"' || v_ids[p_limit] || '"' ELSE 'null' END || '}'
+	       || '],"nextCursor":' || coalesce('"' || v_next || '"', 'null') || '}'
 	  INTO data
 	  FROM (SELECT d FROM unnest(v_page) d) d
 	  LEFT JOIN LATERAL (SELECT o.name, o.severity FROM sigsentry.event o

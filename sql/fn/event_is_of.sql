@@ -4,7 +4,7 @@
 -- p_project  the project
 -- Returns whether; false where there is no such event (any more).
 -- Tables: reads event.
--- Role: none; api.delivery_list calls it.
+-- Role: none; sigsentry.delivery_own calls it.
 -- In a statement of its own the id is known before it begins, and one partition is opened.  As a part of another statement it
 -- would bring all of them into that, also where nobody asks.
 CREATE OR REPLACE FUNCTION sigsentry.event_is_of(p_tenant uuid, p_event uuid, p_project uuid) RETURNS boolean

@@ -132,7 +132,21 @@ def test_a_project_sees_its_own_of_a_tenant_wide_channel(q):
     assert [i["id"] for i in data(q, *ask)["items"]] == [d for d, _ in made[:20]]
     assert rows_read(q, *ask) < LITTLE
     h.digest = theirs
-    assert data(q, *h.page(channel=wide)) == {"items": [], "nextCursor": None}
+    # which is looked for among so many at a time
+    assert data(q, *h.page(channel=wide)) == {"items": [], "nextCursor": made[9999][0]}
+    assert rows_read(q, *h.page(channel=wide)) < 2 * 10000 + LITTLE
+    assert data(q, *h.page(channel=wide, before=made[9999][0])) == {"items": [], "nextCursor": None}
+    own = ("UPDATE sigsentry.event SET project_id = %s WHERE tenant_id = %s AND id = ANY (%s::uuid[])", other, h.tenant,
+           [made[at][1] for at in (9, 500, 999, 11000)])
+    q.rows(*own)
+    first = data(q, *h.page(channel=wide, limit=2))
+    assert [i["id"] for i in first["items"]] == [made[9][0], made[500][0]] and first["nextCursor"] == made[500][0]
+    second = data(q, *h.page(channel=wide, limit=2, before=made[500][0]))
+    assert [i["id"] for i in second["items"]] == [made[999][0]] and second["nextCursor"] == made[10500][0]
+    third = data(q, *h.page(channel=wide, limit=2, before=made[10500][0]))
+    assert [i["id"] for i in third["items"]] == [made[11000][0]] and third["nextCursor"] is None
+    failed = data(q, *h.page("failed", channel=wide))
+    assert [i["id"] for i in failed["items"]] == [made[999][0]] and failed["nextCursor"] == made[9999][0]
     h.channel = wide
     assert call(q.conn, *h.one(made[0][0]))["status"] == "no_delivery"
     assert call(q.conn, *h.event(made[0][1]))["status"] == "not_found"
