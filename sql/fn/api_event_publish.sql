@@ -38,6 +38,9 @@ BEGIN
 		IF status <> 'ok' THEN
 			RETURN;
 		END IF;
+	ELSE
+		-- Of two calls with one id the second may come while the first, whose answer nobody waits for any more, is still at it.
+		PERFORM pg_advisory_xact_lock(hashtextextended(p_id::text, 0));
 	END IF;
 	SELECT e.deliveries INTO v_count FROM sigsentry.event e WHERE e.tenant_id = event_publish.tenant_id AND e.id = p_id;
 	IF NOT FOUND THEN

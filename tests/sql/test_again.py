@@ -1,9 +1,13 @@
 """Goal: What has ended is sent again when somebody says so, once for each time it is said."""
 
+import json
+
 import pytest
 
 from conftest import Waiting, audit_of, call, call_id, until, update
 from queueing import Queue
+
+EVENT = {"event": "disk.full", "severity": "critical", "summary": "The disk is full"}
 
 
 def failed(q, n):
@@ -68,6 +72,27 @@ def test_a_retry_whose_first_call_is_still_at_it(live, session, many):
     first.conn.commit()
     assert waiting.answer() == want == (("ok", 2, ids[1]) if many else "ok")
     assert live.value("SELECT count(*) FROM sigsentry.queue WHERE channel_id = %s", channel) == (2 if many else 1)
+
+
+@pytest.mark.parametrize("what", ["publish", "test"])
+def test_what_writes_an_event_and_is_still_at_it(live, session, what):
+    """The same of an event that is published without an Idempotency-Key, and of a channel's test: one event, two answers alike."""
+    tenant, project, (channel,) = live.home()
+    digest, _ = live.key(tenant, project, permissions=["analysis:create", "config:write"])
+    mine, first, second = call_id(), Queue(session(autocommit=False)), Queue(session())
+
+    def act(q):
+        if what == "test":
+            return call(q.conn, "api_channel_test", digest, None, channel, mine)
+        return call(q.conn, "api_event_publish", digest, None, mine, json.dumps(EVENT), None, None)
+
+    want = act(first)
+    assert want["status"] == "ok"
+    waiting = Waiting(live, second.conn, lambda: act(second))
+    first.conn.commit()
+    assert waiting.answer() == want
+    assert live.value("SELECT count(*) FROM sigsentry.queue WHERE channel_id = %s", channel) == 1
+    assert live.value("SELECT count(*) FROM sigsentry.event WHERE tenant_id = %s", tenant) == 1
 
 
 MARKS = "a%s:250,r%s:550,a%s:250" % ("0" * 16, "1" * 16, "2" * 16)
