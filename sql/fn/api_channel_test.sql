@@ -3,7 +3,7 @@
 -- p_id    the channel; a switched-off one too
 -- p_call  id of the delivery, made by the caller; a second call with it answers as the first did
 -- Returns one row: status of sigsentry.channel_reach, key_id, tenant_id, project_id.
--- Tables: those of sigsentry.channel_reach; writes event, queue, audit.
+-- Tables: those of sigsentry.channel_reach; writes event, queue.
 -- Role: sigsentry_api.
 CREATE OR REPLACE FUNCTION api.channel_test(
 	p_digest bytea, p_project uuid, p_id uuid, p_call uuid,

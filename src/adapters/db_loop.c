@@ -440,3 +440,9 @@ db_loop_ready(struct db_loop *d, int64_t now_ms)
 	while (step(d, now_ms))
 		continue;
 }
+
+bool
+db_loop_is_locked_out(const struct db_loop *d)
+{
+	return (db_is_locked_out(d->db));
+}

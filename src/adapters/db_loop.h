@@ -71,4 +71,10 @@ unsigned db_loop_sessions(const struct db_loop *d);
  */
 bool db_loop_is_idle(const struct db_loop *d);
 
+/**
+ * db_loop_is_locked_out(d):
+ * As db_is_locked_out(), of the call whose ${done} asks.
+ */
+bool db_loop_is_locked_out(const struct db_loop *d);
+
 #endif

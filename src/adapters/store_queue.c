@@ -353,11 +353,11 @@ named_init(struct named *n)
 }
 
 static void
-named_put(struct named *n, const struct store_claimed *d)
+named_put(struct named *n, const struct store_lease *l)
 {
-	array_uuid(&n->tenants, &d->tenant);
-	array_uuid(&n->ids, &d->id);
-	array_uuid(&n->claims, &d->claim);
+	array_uuid(&n->tenants, &l->tenant);
+	array_uuid(&n->ids, &l->id);
+	array_uuid(&n->claims, &l->claim);
 }
 
 static void
@@ -385,8 +385,8 @@ store_beat_ask(struct db_loop *d, const struct store_beat *beat, db_loop_done *d
 	size_t i;
 
 	named_init(&n);
-	for (i = 0; i < beat->nflights; i++)
-		named_put(&n, beat->flights[i]);
+	for (i = 0; i < beat->nleases; i++)
+		named_put(&n, &beat->leases[i]);
 	named_end(&n);
 	{
 		const struct db_param params[] = {
@@ -429,7 +429,8 @@ store_hand_back_ask(
 	buf_init(&progress, ARRAYS_MAX);
 	buf_init(&mails, ARRAYS_MAX);
 	for (i = 0; i < nbacks; i++) {
-		named_put(&n, backs[i].delivery);
+		named_put(&n, &(struct store_lease){backs[i].delivery->tenant,
+				  backs[i].delivery->id, backs[i].delivery->claim});
 		array_maybe(&progress, backs[i].progress);
 		array_int(&mails, backs[i].nmails, false);
 	}

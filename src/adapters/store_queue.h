@@ -111,13 +111,18 @@ enum err store_record_ask(struct db_loop *d, const struct store_outcome *const o
     size_t noutcomes, int64_t disable_s, const struct uuid *courier, db_loop_done *done,
     void *ctx) MUST_CHECK;
 
+/** A delivery, and the claim under which somebody has it. */
+struct store_lease {
+	struct uuid tenant, id, claim;
+};
+
 /** Who a courier is, and what it has under way. */
 struct store_beat {
 	struct uuid courier;
 	const char *name;
 	const char *key_ids; /* as db_array_text() makes it */
-	const struct store_claimed *const *flights;
-	size_t nflights;
+	const struct store_lease *leases;
+	size_t nleases, nflights; /* of the leases, those whose flights go on */
 	int64_t lease_s;
 };
 

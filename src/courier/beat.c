@@ -10,6 +10,7 @@
 #include "courier/claim.h"
 #include "courier/courier.h"
 #include "courier/flight.h"
+#include "courier/outbox.h"
 
 void
 beat_name(struct courier *c)
@@ -60,21 +61,25 @@ beat_ask(struct courier *c, int64_t now_ms)
 {
 	struct store_beat beat = {
 	    .courier = c->id, .name = c->name, .lease_s = c->settings->lease_s};
-	const struct store_claimed **flights;
+	const size_t noutcomes = outbox_count(c);
+	struct store_lease *leases;
 	struct buf keys;
 
 	if (beat_wait_ms(c, now_ms) != 0)
 		return;
 	c->beat_at_ms = now_ms + c->settings->lease_s * 1000 / 3;
-	if ((flights = flight_list(c, &beat.nflights)) == NULL)
+	if ((leases = calloc(c->nflights + noutcomes + 1, sizeof(*leases))) == NULL)
 		return;
+	flight_leases(c, leases);
+	beat.leases = leases;
+	beat.nflights = c->nflights;
+	beat.nleases = c->nflights + outbox_leases(c, leases + c->nflights, noutcomes);
 	buf_init(&keys, 8192);
 	put_keys(c, &keys);
 	beat.key_ids = buf_str(&keys);
-	beat.flights = flights;
 	c->is_beating = store_beat_ask(c->db, &beat, on_done, c) == ERR_OK;
 	buf_clear(&keys);
-	free(flights);
+	free(leases);
 }
 
 static void

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "courier/courier.h"
 #include "courier/flight.h"
+#include "courier/outbox.h"
 
 /* How many deliveries of one channel may be under way, and how much time lies between two: what the
  * platforms bear (platforms.md; per webhook, measured against their published limits). */
@@ -27,7 +28,7 @@ static bool
 may_claim(const struct courier *c)
 {
 	return (!c->is_claiming && c->claimed == NULL && !c->is_stopping && !c->is_reloading &&
-		c->nflights < (size_t)c->settings->max_flights);
+		c->nflights < (size_t)c->settings->max_flights && !outbox_is_full(c));
 }
 
 int64_t

@@ -473,18 +473,13 @@ flight_backs(struct courier *c, size_t *n)
 	return (list);
 }
 
-const struct store_claimed **
-flight_list(struct courier *c, size_t *n)
+void
+flight_leases(const struct courier *c, struct store_lease *list)
 {
-	const struct store_claimed **list = calloc(c->nflights + 1, sizeof(*list));
-	struct flight *f;
+	const struct flight *f;
 
-	*n = 0;
-	if (list == NULL)
-		return (NULL);
 	for (f = c->flights; f != NULL; f = f->next)
-		list[(*n)++] = f->d;
-	return (list);
+		*list++ = (struct store_lease){f->d->tenant, f->d->id, f->d->claim};
 }
 
 void

@@ -15,17 +15,17 @@ struct courier;
 void flight_begin(struct courier *c, struct store_claimed *d);
 
 /**
- * flight_list(c, n):
- * The deliveries under way, in memory that the caller frees.  NULL: no memory.
+ * flight_leases(c, list):
+ * The deliveries under way into ${list}, which has room for c->nflights.
  *
  * flight_backs(c, n):
  * The same and those whose flights have not begun, with how far each has come, which the flights
- * own.
+ * own; in memory that the caller frees.  NULL: no memory.
  *
  * flight_cancel_all(c):
  * End them without a word: they were handed back.
  */
-const struct store_claimed **flight_list(struct courier *c, size_t *n);
+void flight_leases(const struct courier *c, struct store_lease *list);
 struct store_back *flight_backs(struct courier *c, size_t *n);
 void flight_cancel_all(struct courier *c);
 

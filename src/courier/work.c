@@ -344,6 +344,7 @@ how_long(struct courier *c, int64_t now_ms)
 	wait = sooner(wait, epoch_wait_ms(c, now_ms));
 	wait = sooner(wait, house_wait_ms(c, now_ms));
 	wait = sooner(wait, notice_wait_ms(c, now_ms));
+	wait = sooner(wait, outbox_wait_ms(c, now_ms));
 	wait = sooner(wait, db_loop_wait_ms(c->db, now_ms));
 	for (g = c->gears; g != NULL; g = g->older) {
 		if (g->wake_ms >= 0)

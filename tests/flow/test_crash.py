@@ -17,6 +17,7 @@ import threading
 import time
 import uuid
 
+import psycopg2
 import pytest
 
 import stack
@@ -150,6 +151,48 @@ def test_one_outcome_of_many_is_refused(world, site):  # noqa: F811
     stack.sql("UPDATE sigsentry.queue SET wake_at = now() WHERE id = %s", ill)
     assert wait_for(lambda: burst.waiting() == 0, 10)
     assert burst.check() == {i: 2 if i == ill else 1 for i in burst.check()} and courier.runs()
+
+
+def all_answered(burst, seconds=15):
+    """All of the burst is at the sink, and answered but for what a turn takes."""
+    assert wait_for(lambda: sum(map(len, burst.requests().values())) == burst.n, seconds)
+
+
+def test_a_row_that_somebody_holds(world, site):  # noqa: F811
+    """For many leases: all others of its batch are written down meanwhile, and nothing is sent twice."""
+    burst = Burst(world, site, 6, 1.0)
+    courier = world.courier(**PATIENCE, lease_s=1, lock_timeout_ms=200)
+    burst.publish(4)
+    all_answered(burst)
+    channel = next(iter(burst.marks))
+    with contextlib.closing(psycopg2.connect(stack.env("SIGSENTRY_DSN"))) as holder, holder.cursor() as cursor:
+        cursor.execute("SELECT FROM sigsentry.lane WHERE channel_id = %s FOR UPDATE", [channel])
+        assert cursor.rowcount == 1
+        assert wait_for(lambda: burst.waiting() == 4, 20), burst.waiting()
+        time.sleep(4)
+        assert burst.waiting() == 4 and courier.lines("ev=db.fail .*query=courier_record .*sqlstate=55P03")
+        holder.rollback()
+    assert wait_for(lambda: burst.waiting() == 0, 20)
+    assert set(burst.check().values()) == {1} and courier.runs() and not courier.lines("ev=outbox.refused ")
+
+
+def test_no_outcome_is_taken(world, site):  # noqa: F811
+    """The fault is the database's and lasts for many leases: all outcomes are kept, and nothing is sent twice."""
+    burst = Burst(world, site, 5, 1.0)
+    courier = world.courier(**PATIENCE, lease_s=1)
+    function = stack.sql("SELECT 'courier.record'::regproc::oid::regprocedure::text AS f")[0]["f"]
+    stack.sql("REVOKE EXECUTE ON FUNCTION %s FROM sigsentry_courier" % function)
+    try:
+        burst.publish(3)
+        all_answered(burst)
+        time.sleep(6)
+        assert burst.waiting() == burst.n == sum(map(len, burst.requests().values()))
+        refusals = courier.lines("ev=db.fail .*query=courier_record .*sqlstate=42501")
+        assert 3 <= len(refusals) < 20  # a pause between them
+    finally:
+        stack.sql("GRANT EXECUTE ON FUNCTION %s TO sigsentry_courier" % function)
+    assert wait_for(lambda: burst.waiting() == 0, 20)
+    assert set(burst.check().values()) == {1} and courier.runs() and not courier.lines("ev=outbox.refused ")
 
 
 class Door:
