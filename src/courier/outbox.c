@@ -88,7 +88,9 @@ outbox_add(struct courier *c, const struct store_outcome *outcome)
 		goto fail;
 	*o->last = e;
 	o->last = &e->next;
-	o->count++;
+	if (++o->count == FULL)
+		log_warn("outbox.full", LOG_INT("outcomes", FULL),
+		    LOG_STR("hint", "until they are written down nothing more is claimed"));
 	return;
 fail:
 	log_error(
