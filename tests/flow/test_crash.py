@@ -176,23 +176,42 @@ def test_a_row_that_somebody_holds(world, site):  # noqa: F811
     assert set(burst.check().values()) == {1} and courier.runs() and not courier.lines("ev=outbox.refused ")
 
 
+@contextlib.contextmanager
+def taking_no_outcome():
+    function = stack.sql("SELECT 'courier.record'::regproc::oid::regprocedure::text AS f")[0]["f"]
+    stack.sql("REVOKE EXECUTE ON FUNCTION %s FROM sigsentry_courier" % function)
+    try:
+        yield
+    finally:
+        stack.sql("GRANT EXECUTE ON FUNCTION %s TO sigsentry_courier" % function)
+
+
 def test_no_outcome_is_taken(world, site):  # noqa: F811
     """The fault is the database's and lasts for many leases: all outcomes are kept, and nothing is sent twice."""
     burst = Burst(world, site, 5, 1.0)
     courier = world.courier(**PATIENCE, lease_s=1)
-    function = stack.sql("SELECT 'courier.record'::regproc::oid::regprocedure::text AS f")[0]["f"]
-    stack.sql("REVOKE EXECUTE ON FUNCTION %s FROM sigsentry_courier" % function)
-    try:
+    with taking_no_outcome():
         burst.publish(3)
         all_answered(burst)
         time.sleep(6)
         assert burst.waiting() == burst.n == sum(map(len, burst.requests().values()))
         refusals = courier.lines("ev=db.fail .*query=courier_record .*sqlstate=42501")
         assert 3 <= len(refusals) < 20  # a pause between them
-    finally:
-        stack.sql("GRANT EXECUTE ON FUNCTION %s TO sigsentry_courier" % function)
     assert wait_for(lambda: burst.waiting() == 0, 20)
     assert set(burst.check().values()) == {1} and courier.runs() and not courier.lines("ev=outbox.refused ")
+
+
+def test_so_many_outcomes_are_kept_and_no_more(world, site):  # noqa: F811
+    """Who cannot write down 2,000 of them claims nothing more, and goes on when it can."""
+    burst = Burst(world, site, 270, 0.01)  # of which each has eight under way at the most
+    courier = world.courier(**PATIENCE, max_flights=100)
+    with taking_no_outcome():
+        burst.publish(9)
+        courier.wait("level=warn .*ev=outbox.full .*outcomes=2000")
+        time.sleep(1)
+        assert 2000 <= sum(map(len, burst.requests().values())) <= 2100 < burst.n
+    assert wait_for(lambda: burst.waiting() == 0, 30)
+    assert set(burst.check().values()) == {1} and len(courier.lines("ev=outbox.full")) < 5
 
 
 class Door:
