@@ -26,15 +26,16 @@ BEGIN
 	v_before := v_before || jsonb_build_object(
 		'channels', (SELECT count(*) FROM sigsentry.channel c WHERE c.tenant_id = v_tenant AND c.project_id = p_project),
 		'apikeys', (SELECT count(*) FROM sigsentry.api_key k WHERE k.tenant_id = v_tenant AND k.project_id = p_project));
-	-- What waits for its channels goes, and then their history (courier.housekeep); rows are locked in the couriers' order.
+	-- What waits for its channels goes, and then their history (courier.housekeep); rows are locked in the couriers' order, lanes last,
+	-- since who claims may wait for them.
 	PERFORM 1 FROM sigsentry.channel c WHERE c.tenant_id = v_tenant AND c.project_id = p_project ORDER BY c.id FOR UPDATE;
+	PERFORM sigsentry.queue_drop(c.tenant_id, c.id, true)
+	   FROM sigsentry.channel c WHERE c.tenant_id = v_tenant AND c.project_id = p_project;
 	PERFORM 1 FROM sigsentry.lane l
 	  JOIN sigsentry.channel c ON c.tenant_id = l.tenant_id AND c.id = l.channel_id
 	 WHERE l.tenant_id = v_tenant AND c.project_id = p_project
 	 ORDER BY l.channel_id
 	   FOR UPDATE OF l;
-	PERFORM sigsentry.queue_drop(c.tenant_id, c.id, true)
-	   FROM sigsentry.channel c WHERE c.tenant_id = v_tenant AND c.project_id = p_project;
 	DELETE FROM sigsentry.lane l
 	 USING sigsentry.channel c
 	 WHERE l.tenant_id = v_tenant AND c.tenant_id = v_tenant AND c.project_id = p_project AND l.channel_id = c.id;

@@ -41,9 +41,10 @@ BEGIN
 		RETURN;
 	END IF;
 	DELETE FROM sigsentry.channel c WHERE c.tenant_id = channel_delete.tenant_id AND c.id = p_id;
-	-- The channel, whose key a courier holds while it makes the lane, is locked before its lane.
-	DELETE FROM sigsentry.lane l WHERE l.tenant_id = channel_delete.tenant_id AND l.channel_id = p_id;
 	PERFORM sigsentry.queue_drop(channel_delete.tenant_id, p_id, true);
+	-- The channel, whose key a courier holds while it makes the lane, is locked before its lane; and this last, since who claims
+	-- may wait for it: a million that wait for the channel take seconds to go.
+	DELETE FROM sigsentry.lane l WHERE l.tenant_id = channel_delete.tenant_id AND l.channel_id = p_id;
 	INSERT INTO sigsentry.gone_channel (tenant_id, channel_id) VALUES (channel_delete.tenant_id, p_id) ON CONFLICT DO NOTHING;
 	INSERT INTO sigsentry.audit (id, tenant_id, actor_kind, actor, action, object_kind, object_id, before)
 	VALUES (p_call, channel_delete.tenant_id, 'key', channel_delete.key_id::text, 'channel.delete', 'channel', p_id::text,

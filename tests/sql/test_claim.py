@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from conftest import at_once, call, query
+from conftest import Waiting, at_once, call, delete, query
 from queueing import ALL, Queue, event
 
 
@@ -338,3 +338,30 @@ def test_a_courier_that_was_idle_for_long_does_not_read_all_that_waits(live, ses
     live.rows(wait, tenant, channel, uuid.uuid4())
     n, got = courier.of("queue")
     assert (n, got) == (0, [])
+
+
+@pytest.mark.parametrize("what", ["channel", "project"])
+def test_a_delete_that_takes_its_time(live, session, what):
+    """What waits for a channel is a million, say, and going: nobody else's deliveries wait for that, nor those still coming for it."""
+    tenant, project, (channel,) = live.home()
+    digest, _ = live.key(tenant, project)
+    live.delivery(project)
+    live.record(live.claim(), "retry", wait_ms=3600000)
+    holder, deleter, courier = Queue(session(autocommit=False)), Queue(session()), Queue(session())
+    # so that the delete stops on its way
+    holder.rows("SELECT FROM sigsentry.attempt WHERE tenant_id = %s FOR UPDATE", tenant)
+
+    def act():
+        if what == "channel":
+            return delete(deleter.conn, digest, channel)["status"]
+        return deleter.admin("project_delete", "tester", tenant, project)["status"]
+    waiting = Waiting(live, deleter.conn, act)
+    live.publish(project)
+    _, beside, _ = live.home()
+    other = live.delivery(beside)
+    courier.rows("SET lock_timeout = '300ms'")
+    try:
+        assert other in [r["id"] for r in courier.claim()]
+    finally:
+        holder.conn.commit()
+    assert waiting.answer() == "ok"
