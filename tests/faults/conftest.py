@@ -77,12 +77,15 @@ def world(all_day):
 
 @pytest.fixture
 def judged(request):
-    """Give it a load whose fault is over and that has ended: its ledger is settled and its recovery goes into the report."""
-    def judge(load):
+    """Give it a load whose fault is over and that has ended: its ledger is settled and its recovery goes into the report, with a
+    ${note} where something was not as the test's name says.  ${once}: no delivery may have come twice."""
+    def judge(load, once=False, note=""):
         load.settle()
-        REPORT.append("%-44s recovery %5.2f  longest pause %6.2f  acknowledged %4d  deliveries %s, %d repeated  not done %s" % (
-            request.node.name, load.mended_s, load.longest_pause(), sum(load.counts().values()), dict(load.deliveries),
-            load.duplicates, load.unanswered() or "none"))
+        REPORT.append("%-44s recovery %5.2f  longest pause %6.2f  acknowledged %4d  sent again %d  deliveries %d, %d repeated  "
+                      "not done %s%s" % (
+                          request.node.name, load.mended_s, load.longest_pause(), sum(load.counts().values()), load.repeats,
+                          load.deliveries, load.duplicates(), load.unanswered() or "none", note and "  " + note))
+        assert not once or load.duplicates() == 0, "%d deliveries came twice, and no courier was touched" % load.duplicates()
     return judge
 
 
