@@ -66,11 +66,12 @@ class Server:
         shutil.rmtree(old)
         old.symlink_to(new)
 
-    def is_up(self):
-        with contextlib.suppress(AssertionError):
-            self.dev("pg_is_up")
+    def is_down(self):
+        """It has ended, the process too that starts the others anew."""
+        try:
+            return stack.is_zombie(int((self.data / "postmaster.pid").read_text().split()[0]))
+        except FileNotFoundError:
             return True
-        return False
 
     def fill(self):
         """Leave no byte free on the small disk."""

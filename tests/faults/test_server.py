@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import signal
 import subprocess
 import threading
 import time
@@ -21,11 +22,13 @@ from test_crash import Door
 class Wire:
     """The database as a port of another network namespace, and the two links' ends between."""
 
+    note = ""
     HERE, THERE = "198.18.77.1", "198.18.77.2"  # of the net that is for measurements (RFC 2544)
 
     def __init__(self):
         self.name = "sigsentry-" + secrets.token_hex(3)
         here, there = ("s%s%s" % (side, self.name[-6:]) for side in "ht")
+        self.here, self.there = here, there
         run("ip", "netns", "add", self.name)
         try:
             run("ip", "link", "add", here, "type", "veth", "peer", "name", there, "netns", self.name)
@@ -57,21 +60,30 @@ class Wire:
             os.close(fd)
         self.door = Door(self.THERE)
 
-    def cut(self):
-        """What comes is thrown away, and nothing goes: nobody is told."""
-        self._inside("route", "add", "blackhole", self.HERE + "/32")
+    def cut(self, what):
+        """Nobody is told; but who has looked for the other end in vain for a while, and asks anew, hears that no way leads there."""
+        if what == "answers":
+            self._inside("route", "add", "blackhole", self.HERE + "/32")  # what comes is still taken in
+        else:
+            self._inside("link", "set", self.there, "down")
 
-    def mend(self):
-        self._inside("route", "delete", "blackhole", self.HERE + "/32")
+    def mend(self, what):
+        if what == "answers":
+            self._inside("route", "delete", "blackhole", self.HERE + "/32")
+        else:
+            self._inside("link", "set", self.there, "up")
 
     def close(self):
         if hasattr(self, "door"):
             self.door.close()
+            run("ip", "link", "delete", self.here)  # the namespace lives on for as long as a thread is in it
         run("ip", "netns", "delete", self.name)
 
 
 class Valve(Door):
     """Where there are no namespaces: a port of the loopback that stops to carry anything, and says nothing."""
+
+    note = "(by a port of the loopback: no network namespaces here)"
 
     def __init__(self):
         self.is_open = threading.Event()
@@ -82,16 +94,18 @@ class Valve(Door):
     def _carry(self, source, sink):
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                self.is_open.wait()
+                self.is_open.wait()  # what has come is kept, not lost: TCP would send it again
                 sink.sendall(data)
         for end in (source, sink):
             with contextlib.suppress(OSError):
                 end.shutdown(2)
 
-    def cut(self):
+    def cut(self, what):
+        if what == "answers":
+            pytest.skip("no network namespaces here, and a port of the loopback cannot lose answers alone")
         self.is_open.clear()
 
-    def mend(self):
+    def mend(self, what):
         self.is_open.set()
 
 
@@ -105,21 +119,22 @@ def wire():
     made.close()
 
 
-def test_network_cut(world, judged, wire):
-    """To PostgreSQL, for 10 s: packets vanish, both ways, and come through again."""
+@pytest.mark.parametrize("what", ["all", "answers"])
+def test_network_cut(world, judged, wire, what):
+    """To PostgreSQL, for 10 s: all packets vanish, or those alone that come from it, so that it commits what nobody hears of."""
     home = Home(database="host=%s port=%d dbname=sigsentry" % (wire.host, wire.port))
     with served(home) as pool:
         load = Load(home, world.sink)
         before = pool.workers()
         courier = world.courier(**home.settings)
         with load:
-            wire.cut()
+            wire.cut(what)
             time.sleep(10)
-            wire.mend()
+            wire.mend(what)
             load.mended()
         assert pool.workers() == before and courier.runs()
-        assert load.unanswered().get(503), "nobody felt it"
-        judged(load)
+        assert load.answers[503], "nobody felt it: %s" % load.unanswered()
+        judged(load, note=wire.note)
 
 
 # The disk --------------------------------------------------------------------------------------------
@@ -149,11 +164,11 @@ def test_disk_full(world, judged, span, disk):
                 server.fill()
                 if disk == "wal":
                     assert wait_for(lambda: not switch_wal(server), 20), "there was room in the WAL"
-                assert wait_for(load.unanswered, 30), "nobody felt it"
+                    assert wait_for(server.is_down, 30, 0.2), "PostgreSQL does not go down"
+                assert wait_for(lambda: load.answers[503], 30), "nobody felt it: %s" % load.unanswered()
                 time.sleep(span)
                 server.make_room()
                 if disk == "wal":
-                    wait_for(lambda: not server.is_up(), 2)
                     server.dev("pg_start")
                 load.mended()
             assert pool.workers() == before and courier.runs()
@@ -173,23 +188,41 @@ def superuser(server, *texts):
             return cursor.fetchall()
 
 
-def test_standby_promoted(world, judged):
-    """The primary dies, its standby takes its place; a commit was acknowledged only when both had it (remote_apply)."""
+@contextlib.contextmanager
+def no_replication(primary, standby):
+    """Nothing is received any more until the end of the block; what was on its way by then is lost."""
+    pid = superuser(standby, "SELECT pid FROM pg_stat_wal_receiver")[0][0]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGTERM)
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_standby_promoted(world, judged, span):
+    """The primary dies, its standby takes its place; a commit is acknowledged only when both have it (remote_apply).  The
+    standby hears nothing any more before: who commits then waits, and is told that nobody knows."""
     with servers(2) as (primary, standby):
         home = set_up(primary.begin(), standby)
         standby.begin_as_standby_of(primary)
         superuser(primary, "ALTER SYSTEM SET synchronous_standby_names = '*'", "ALTER SYSTEM SET synchronous_commit = 'remote_apply'",
                   "SELECT pg_reload_conf()")
         assert wait_for(lambda: superuser(primary, "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"), 20)
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
         with served(home) as pool:
             load = Load(home, world.sink)
             before = pool.workers()
             courier = world.courier(**home.settings)
             with load:
-                primary.dev("pg_kill")
+                with no_replication(primary, standby):
+                    assert wait_for(lambda: superuser(primary, waiting)[0][0] >= 3, 20), "no commit waits for the standby"
+                    time.sleep(span)  # the long form: for longer than requests wait
+                    primary.dev("pg_kill")
                 time.sleep(1)
                 standby.dev("as_postgres '%s/pg_ctl' -D '%s' -w promote" % (BIN, standby.data))
                 load.mended()
             assert pool.workers() == before and courier.runs()
+            assert load.answers[503], "nobody felt it: %s" % load.unanswered()
             judged(load)
             world.end_couriers()
