@@ -388,7 +388,7 @@ class Load:
         return collections.Counter(r.header("webhook-id") for mark in self.marks.values() for r in self.sink.got(mark))
 
     def arrived(self):
-        return sum(self.seen().values())
+        return sum(len(self.sink.got(mark)) for mark in self.marks.values())
 
     def duplicates(self):
         return sum(n - 1 for n in self.seen().values())

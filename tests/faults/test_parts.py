@@ -39,13 +39,14 @@ def none_noticed(load):
 
 def test_workers_restarted_one_by_one(world, load, judged):
     """SIGTERM to one after the other: each ends its request, another takes its place, and no request fails."""
-    world.courier(**CALM)
+    courier = world.courier(**CALM)
     with load:
         for pid in stack.settled_workers(timeout=20):  # once: who ends by himself comes back after a growing pause
             os.kill(pid, signal.SIGTERM)
             assert stack.settled_workers(4, 20, without=[pid]), "nobody takes the place of %d" % pid
             load.wait_for_more(2)
         load.mended()
+    assert courier.runs()
     none_noticed(load)
     judged(load, once=True)
 
@@ -100,10 +101,14 @@ def test_postgresql_killed(world, load, judged, span):
     judged(load)
 
 
-def under_way(load, seconds=0.3):
-    """From now on the receiver takes so long; waits until it has something in hand, and so a courier a flight."""
+def answers(load, how):
     for mark in load.marks.values():
-        load.sink.script(mark, seconds)
+        load.sink.script(mark, how)
+
+
+def under_way(load):
+    """From now on the receiver takes its time; waits until it has something in hand, and so a courier a flight."""
+    answers(load, 0.3)
     came = load.arrived()
     assert wait_for(lambda: load.arrived() > came, 20, 0.005), "nothing arrives"
 
@@ -118,7 +123,7 @@ def test_couriers_killed_and_frozen(world, load, judged, span):
     """kill -9 of one of three, SIGSTOP of another for longer than its lease, and SIGCONT, round after round: what they had in
     hand comes once more, from another."""
     couriers = [world.courier(lease_s=1) for _ in range(3)]
-    end = time.monotonic() + span
+    same, end = stack.settled_workers(), time.monotonic() + span
     with load:
         while time.monotonic() < end or not load.duplicates():
             assert time.monotonic() < end + 60, "nobody takes up what the dead had in hand"
@@ -129,24 +134,27 @@ def test_couriers_killed_and_frozen(world, load, judged, span):
             couriers = [world.courier(lease_s=1), couriers[2], frozen]
             time.sleep(1.5)
             frozen.signal(signal.SIGCONT)
+        answers(load, 200)
         load.mended()
-    assert all(c.runs() for c in couriers)
+    assert stack.workers() == same and all(c.runs() for c in couriers)
     judged(load)
 
 
 def test_all_couriers_frozen(world, load, judged, span):
     """Nobody else is there to take what they hold, and its leases end; they take it up themselves."""
     couriers = [world.courier(lease_s=1) for _ in range(2)]
+    same = stack.settled_workers()
     with load:
         under_way(load)
         for c in couriers:
             c.signal(signal.SIGSTOP)
         assert wait_for(lambda: lapsed(load), 20), "they had nothing in hand"
         time.sleep(span)
+        answers(load, 200)
         for c in couriers:
             c.signal(signal.SIGCONT)
         load.mended()
-    assert all(c.runs() for c in couriers)
+    assert stack.workers() == same and all(c.runs() for c in couriers)
     judged(load)
 
 
