@@ -83,9 +83,9 @@ def one_name_for_a_close(began=lambda: False):
 
 
 class Answer(http.client.HTTPResponse):
-    def begin(self):
+    def begin(self, *args, **options):
         with one_name_for_a_close(lambda: isinstance(self.status, int)):
-            super().begin()
+            super().begin(*args, **options)
 
 
 class Link(http.client.HTTPSConnection):
