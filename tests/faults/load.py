@@ -27,7 +27,7 @@ from world import ALL, EVENTS, URLS
 LIMIT = 3           # channels that the plan of the fight leaves
 LEVELS = ("critical", "high", "medium", "low")
 FIELDS = (("hmacSecret", "url"), ("url",), ("authHeader", "url"))  # of the credentials of each version, none as another
-PLAN = "faults"
+PLANS = {"faults": LIMIT, "faults-wide": "unlimited"}  # and no rates: each new worker takes a hundredth of a minute's, and some die
 DEADLINE_S = 60     # for all that must come to an end once a fault is over: no promise, but a machine with other work
 PAUSE_S = 0.03      # of each thread between two requests: two processors do all of this, and what a fault needs
 UNSURE = (502, 503, 504)
@@ -154,8 +154,10 @@ class Load:
     def __init__(self, home, sink):
         self.home, self.sink = home, sink
         self.run = secrets.token_hex(4)
-        home.ctl("plan", "set", PLAN, "--channels", LIMIT, "--reads-per-minute", "unlimited", "--writes-per-minute", "unlimited")
-        self.tenant, self.tight = home.tenant("enterprise"), home.tenant(PLAN)
+        for plan, channels in PLANS.items():
+            home.ctl("plan", "set", plan, "--channels", channels, "--reads-per-minute", "unlimited",
+                     "--writes-per-minute", "unlimited")
+        self.tenant, self.tight = home.tenant("faults-wide"), home.tenant("faults")
         self.project, self.key = home.project(self.tenant)
         self.told, self.told_key = home.project(self.tenant)
         self.fought, self.fought_key = home.project(self.tight)
