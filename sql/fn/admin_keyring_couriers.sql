@@ -1,7 +1,7 @@
 -- admin.keyring_couriers: the couriers that may be at work, and whether each can open a key's values.
 -- p_key  the key's id in hex
 -- Returns one row each: as /readyz counts them, whose heart has beaten within three leases; who was told to stop, and did, is not
--- among them.
+-- among them.  Whose last beat is ahead of now, the clock having been set back, may be at work, and is.
 -- Tables: reads courier.
 -- Role: sigsentry_owner.
 CREATE OR REPLACE FUNCTION admin.keyring_couriers(p_key text)
