@@ -201,17 +201,19 @@ def pooler(folder):
 def role_settings():
     """What the page has an admin set, since a pooler cannot pass it on; taken back afterwards."""
     lines = re.findall(r"(?m)^    (ALTER ROLE .*;)$", PAGE)
-    assert len(lines) >= 2
+    assert len(lines) == 6
     link = psycopg2.connect(stack.env("SIGSENTRY_DSN"), user="postgres")
     link.autocommit = True
     with contextlib.closing(link), link.cursor() as cursor:
         for line in lines:
             cursor.execute(line)
         try:
-            yield
+            yield cursor.execute
         finally:
             for role in set(re.findall(r"ALTER ROLE (\w+)", " ".join(lines))):
                 cursor.execute("ALTER ROLE %s RESET ALL" % role)
+                cursor.execute("ALTER ROLE %s IN DATABASE sigsentry RESET ALL" % role)
+                cursor.execute("ALTER ROLE %s IN DATABASE postgres RESET ALL" % role)
 
 
 def test_pgbouncer_by_session(pooler, pools, courier, role_settings):  # noqa: F811
@@ -233,17 +235,41 @@ def test_pgbouncer_by_session(pooler, pools, courier, role_settings):  # noqa: F
             assert cursor.fetchone() == (value,)
 
 
-def test_the_check_sees_a_pooler_without_the_settings(pooler, request):
-    """As the page says: behind a pooler the roles must have what our programs set for a session."""
-    words = [*shlex.split(stack.env("SIGSENTRY_CTL")), "--json", "check", "-o", "database=" + pooler().database]
+def checker(database):
+    """What `sigsentryctl check` says of the roles, over and over."""
+    words = [*shlex.split(stack.env("SIGSENTRY_CTL")), "--json", "check", "-o", "database=" + database]
 
     def roles():
         said = subprocess.run(words, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL).stdout
         return {p["name"]: p for p in json.loads(said)}["roles"]
+    return roles
+
+
+def test_the_check_sees_a_pooler_without_the_settings(pooler, request):
+    """As the page says: behind a pooler the roles must have what our programs set for a session."""
+    roles = checker(pooler().database)
     said = roles()
     assert not said["ok"] and "sigsentry_api has not the settings" in said["message"] and "sigsentry_courier has not" in said["message"]
     assert "plan_cache_mode" in said["cure"]
     request.getfixturevalue("role_settings")
+    assert roles()["ok"]
+
+
+@pytest.mark.parametrize("setting, other, value", [("lock_timeout", "'0'", "'500ms'"), ("jit", "on", "off"),
+                                                   ("plan_cache_mode", "auto", "force_generic_plan")])
+def test_the_check_looks_at_each_setting_for_this_database(pooler, role_settings, setting, other, value):
+    """One that a role lacks, that says something else, or that is of another database, is as none at all."""
+    roles = checker(pooler().database)
+    role = "ALTER ROLE sigsentry_courier "
+    assert roles()["ok"]
+    for lacks in ("RESET %s" % setting, "SET %s = %s" % (setting, other)):
+        role_settings(role + lacks)
+        said = roles()
+        assert not said["ok"] and "sigsentry_courier has not the settings" in said["message"] and "sigsentry_api" not in said["message"], lacks
+    role_settings(role + "RESET " + setting)
+    role_settings(role + "IN DATABASE postgres SET %s = %s" % (setting, value))
+    assert not roles()["ok"]
+    role_settings(role + "IN DATABASE sigsentry SET %s = %s" % (setting, value))
     assert roles()["ok"]
 
 
