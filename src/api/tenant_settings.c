@@ -12,12 +12,13 @@ void
 tenant_settings_get(struct call *c)
 {
 	struct buf data;
+	enum err e;
 
 	if (!admit(c))
 		return;
 	buf_init(&data, 4096);
-	if (admit_settle(
-		c, store_settings_get(c->api->db, &c->caller, c->deadline_ms, &c->ruling, &data)))
+	e = store_settings_get(c->api->db, &c->caller, c->deadline_ms, &c->ruling, &data);
+	if (admit_settle(c, e == ERR_OK && !buf_ok(&data) ? ERR_NOMEM : e))
 		reply_data(c->out, 200, buf_slice(&data));
 	buf_clear(&data);
 }

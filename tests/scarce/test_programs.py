@@ -4,7 +4,7 @@ Every allocation that a worker makes for a request fails in turn, every one of a
 of a courier with deliveries under way.
 """
 
-import json
+import re
 import secrets
 import shlex
 import subprocess
@@ -34,34 +34,91 @@ class Served:
     def __init__(self, pool, place):
         self.pool, self.key = pool, place.key
         self.pid, = pool.workers()
+        self.tenant = place.tenant
         self.channel = id_of(pool.create(self.key, of_kind("webhook", "kept-" + secrets.token_hex(8))))
+        self.sealed, self.doomed, self.threshold = stack.sealed(self.channel), None, "low"
         event = {"event": "disk.full", "severity": "high", "summary": "The disk is full"}
         self.event = event
         assert self.send("POST", worlds.EVENTS, event).status == 202
+
+    def other_threshold(self):
+        self.threshold = {"low": "high", "high": "low"}[self.threshold]
+        return {"defaultSeverityThreshold": self.threshold}
 
     def send(self, method, path, body=None):
         return self.pool.send(method, path, self.key, body).reply
 
 
+def named():
+    return "n-" + secrets.token_hex(8)
+
+
+# What was acknowledged, in the database -----------------------------------------------------------------
+
+
+def made(served, body, reply):
+    row = stack.channel_row(reply.json()["data"]["id"])
+    assert (row["name"], row["type"]) == (body["name"], body["type"])
+    assert set(stack.sealed(row["id"])) == set(body["credentials"])
+
+
+def changed(served, body, reply):
+    """And nothing of the one that was changed before."""
+    row = stack.channel_row(served.channel)
+    assert row["name"] == body["name"]
+    # each time it is sealed anew; which of them it was is not to be seen from outside
+    now = stack.sealed(served.channel)
+    assert set(now) == set(stack.CREDENTIALS["webhook"])
+    assert all(now[field] != served.sealed.get(field) for field in body["credentials"])
+    served.sealed = now
+
+
+def published(served, body, reply):
+    data = reply.json()["data"]
+    assert len(stack.sql("SELECT FROM sigsentry.event WHERE id = %s AND name = %s", data["id"], body["event"])) == 1
+    assert len(stack.sql("SELECT FROM sigsentry.delivery_all WHERE event_id = %s", data["id"])) == data["deliveries"] > 0
+
+
+def sent(served, body, reply):
+    rows = stack.sql("SELECT channel_id::text AS channel, is_test FROM sigsentry.delivery_all WHERE id = %s", reply.json()["data"]["deliveryId"])
+    assert rows == [{"channel": served.channel, "is_test": True}]
+
+
+def gone(served, body, reply):
+    assert stack.sql("SELECT FROM sigsentry.channel WHERE id = %s", served.doomed) == []
+
+
+def set_to(served, body, reply):
+    assert stack.sql("SELECT sigsentry.severity_word(default_severity) AS word FROM sigsentry.tenant WHERE id = %s",
+                     served.tenant) == [{"word": body["defaultSeverityThreshold"]}]
+
+
+def doomed(served):
+    served.doomed = id_of(served.pool.create(served.key, channel(named())))
+    return ("DELETE", at(served.doomed), None)
+
+
+# Name -> the status that it has when nothing is scarce, what is sent, and what must be so after a status below 300.
 REQUESTS = {
-    "create": lambda s: ("POST", stack.PATH, of_kind("webhook", "n-" + secrets.token_hex(8))),
-    "create an email channel": lambda s: ("POST", stack.PATH, of_kind("email", "n-" + secrets.token_hex(8))),
-    "create, all wrong": lambda s: ("POST", stack.PATH, {"type": "slack", "nmae": 1, "credentials": {"webhookUrl": "http://x"}}),
-    "no JSON": lambda s: ("POST", stack.PATH, b"{"),
-    "list": lambda s: ("GET", stack.PATH, None),
-    "read": lambda s: ("GET", at(s.channel), None),
-    "read none": lambda s: ("GET", at(uuid.uuid4()), None),
-    "change": lambda s: ("PATCH", at(s.channel), {"name": "n-" + secrets.token_hex(8), "credentials": {"hmacSecret": "x" * 32}}),
-    "replace": lambda s: ("PUT", at(s.channel), of_kind("webhook", "n-" + secrets.token_hex(8))),
-    "publish": lambda s: ("POST", worlds.EVENTS, s.event),
-    "deliveries": lambda s: ("GET", at(s.channel) + "/deliveries?limit=5", None),
-    "test": lambda s: ("POST", at(s.channel) + "/test", None),
-    "settings": lambda s: ("GET", "/v1/config/settings", None),
-    "health": lambda s: ("GET", "/healthz", None),
-    "ready": lambda s: ("GET", "/readyz", None),
-    "metrics": lambda s: ("GET", "/metrics", None),
-    "no such route": lambda s: ("GET", "/v1/none", None),
-    "delete": lambda s: ("DELETE", at(id_of(s.pool.create(s.key, channel("n-" + secrets.token_hex(8))))), None),
+    "create": (201, lambda s: ("POST", stack.PATH, of_kind("webhook", named())), made),
+    "create an email channel": (201, lambda s: ("POST", stack.PATH, of_kind("email", named())), made),
+    "create, all wrong": (400, lambda s: ("POST", stack.PATH, {"type": "slack", "nmae": 1, "credentials": {"webhookUrl": "http://x"}}), None),
+    "no JSON": (400, lambda s: ("POST", stack.PATH, b"{"), None),
+    "list": (200, lambda s: ("GET", stack.PATH, None), None),
+    "read": (200, lambda s: ("GET", at(s.channel), None), None),
+    "read none": (404, lambda s: ("GET", at(uuid.uuid4()), None), None),
+    "change": (200, lambda s: ("PATCH", at(s.channel), {"name": named(), "credentials": {"hmacSecret": "x" * 32}}), changed),
+    "replace": (200, lambda s: ("PUT", at(s.channel), {"name": named(), "credentials": stack.credentials_of("webhook")}), changed),
+    "publish": (202, lambda s: ("POST", worlds.EVENTS, s.event), published),
+    "deliveries": (200, lambda s: ("GET", at(s.channel) + "/deliveries?limit=5", None), None),
+    "test": (202, lambda s: ("POST", at(s.channel) + "/test", None), sent),
+    "settings": (200, lambda s: ("GET", stack.PATH + "/settings", None), None),
+    "change the settings": (200, lambda s: ("PUT", stack.PATH + "/settings", s.other_threshold()), set_to),
+    "health": (200, lambda s: ("GET", "/healthz", None), None),
+    "ready": (200, lambda s: ("GET", "/readyz", None), None),
+    "metrics": (200, lambda s: ("GET", "/metrics", None), None),
+    "no such route": (404, lambda s: ("GET", "/v1/none", None), None),
+    "delete": (200, doomed, gone),
 }
 
 
@@ -76,24 +133,24 @@ def place():
 def test_worker(pools, scarce, place, what):  # noqa: F811
     scarce.end()
     served = Served(pools(workers=1, env=scarce.environ).ready(1), place)
-    usual = served.send(*REQUESTS[what](served)).status
-    seen = set()
+    usual, request_of, kept = REQUESTS[what]
     for n in range(CALLS_MAX):
-        request = REQUESTS[what](served)
+        request = request_of(served)
         scarce.fail(n)
         reply = served.send(*request)
         hits = scarce.end()
         assert reply is not None, "allocation %d: no answer: %s" % (n, served.pool.said()[-500:])
-        seen.add(reply.status)
         assert reply.status == usual or hits and reply.status in (500, 503), "allocation %d: %s" % (n, reply)
         # never half an answer, and never an empty one that should have a body
         if what == "metrics" and reply.status == 200:
             assert b"sigsentry_build_info" in reply.body, (n, reply)
-        elif reply.status != 204:
+        else:
             assert reply.header("content-type") == "application/json" and set(reply.json()) <= {"success", "data", "error"}, (n, reply)
+        if kept and reply.status == usual:
+            kept(served, request[2], reply)
         if not hits:
             break
-    assert n < CALLS_MAX - 1 and reply.status == usual
+    assert n < CALLS_MAX - 1 and n > 0
     assert served.pool.workers() == [served.pid], "a worker has ended: %s" % served.pool.said()[-500:]
 
 
@@ -104,23 +161,45 @@ COMMANDS = ["--version", "status", "check", "plan list", "tenant list", "channel
             "apikey create --project %(project)s --kind secret --permission config:write --name x",
             "apikey list --tenant %(tenant)s", "keyring list", "keyring check", "delivery list --tenant %(tenant)s",
             "--json status", "no-such-command", "tenant create --nmae x", "migrate"]
+# What a command makes: the table.
+MAKES = {"tenant create --name": "tenant", "project create": "project", "apikey create": "api_key"}
+NEW = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def form(answer):
+    """What is the same each time: without ids, keys, numbers and times, and the width of columns that hold them."""
+    answer = re.sub(r"ss_secret_\w+|\bp[0-9a-f]{12}\b", "KEY", NEW.sub("ID", answer))
+    return re.sub(r"[ ─-]+", " ", re.sub(r"\d+", "N", answer))
 
 
 @pytest.mark.parametrize("words", COMMANDS)
 def test_command(scarce, place, words):
     argv = shlex.split(stack.env("SIGSENTRY_CTL"))
-    for n in range(CALLS_MAX):
+    table = next((t for start, t in MAKES.items() if words.startswith(start)), None)
+
+    def run():
         line = words % {"tenant": place.tenant, "project": place.project, "slug": "p" + secrets.token_hex(6)}
-        scarce.fail(n)
-        done = subprocess.run(argv + shlex.split(line), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30,
+        return subprocess.run(argv + shlex.split(line), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30,
                               env=scarce.environ)
+    scarce.end()
+    usual = run()
+    assert usual.returncode in (0, 2) and (usual.stdout or usual.returncode != 0)
+    for n in range(CALLS_MAX):
+        scarce.fail(n)
+        done = run()
         hits = scarce.end()
         assert done.returncode >= 0, "allocation %d: signal %d" % (n, -done.returncode)
         if done.returncode != 0:
             assert done.stderr.strip() or done.stdout.strip(), "allocation %d: it fails in silence" % n
+        else:
+            # all of it, or it has not done what it says
+            assert form(done.stdout) == form(usual.stdout), "allocation %d" % n
+        if done.returncode == 0 and table:
+            ids = set(NEW.findall(done.stdout)) - {place.tenant, place.project}
+            assert len(ids) == 1 and len(stack.sql("SELECT FROM sigsentry.%s WHERE id = %%s" % table, ids.pop())) == 1, "allocation %d" % n
         if not hits:
             break
-    assert n < CALLS_MAX - 1
+    assert n < CALLS_MAX - 1 and done.returncode == usual.returncode
 
 
 # Couriers --------------------------------------------------------------------------------------------
