@@ -104,6 +104,12 @@ buf_printf(struct buf *b, const char *fmt, ...)
 	b->len += (size_t)n;
 }
 
+void
+buf_fail(struct buf *b)
+{
+	b->failed = true;
+}
+
 bool
 buf_ok(const struct buf *b)
 {

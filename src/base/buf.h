@@ -41,6 +41,12 @@ void buf_addc(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /**
+ * buf_fail(b):
+ * As if there had been no memory: something that belongs into ${b} could not be made.
+ */
+void buf_fail(struct buf *b);
+
+/**
  * buf_ok(b):
  * Did everything that was appended fit?
  */

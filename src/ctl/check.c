@@ -395,6 +395,8 @@ print(const struct ctl *ctl, const struct finding found[NPARTS])
 	size_t i;
 
 	for (i = 0; i < NPARTS; i++) {
+		if (!buf_ok(&found[i].message) || !buf_ok(&found[i].cure))
+			return (ERR_NOMEM);
 		cells[i * 4] = slice_of(parts[i].name);
 		cells[i * 4 + 1] = slice_of(found[i].ok ? "t" : "f");
 		cells[i * 4 + 2] = buf_slice(&found[i].message);

@@ -118,15 +118,19 @@ plain_cell(const struct output_col *col, struct slice cell, struct buf *out)
 		output_plain(cell, out);
 }
 
-/* The width of column ${col} in row ${row} (-1: its header), in code points. */
+/* The width of column ${col} in row ${row} (-1: its header), in code points.  Where ${scratch} has
+ * not the text, ${out} has failed: a width that is too small once would be taken from a right one.
+ */
 static size_t
-width(const struct output_table *t, long row, size_t col, struct buf *scratch)
+width(const struct output_table *t, long row, size_t col, struct buf *scratch, struct buf *out)
 {
 	buf_reset(scratch);
 	if (row < 0)
 		title(t->cols[col].name, true, scratch);
 	else
 		plain_cell(&t->cols[col], t->cells[(size_t)row * t->ncols + col], scratch);
+	if (!buf_ok(scratch))
+		buf_fail(out);
 	return (text_utf8_count(buf_slice(scratch)));
 }
 
@@ -146,7 +150,10 @@ plain_row(const struct output_table *t, long row, const size_t widths[], struct 
 	size_t i, pad;
 
 	for (i = 0; i < t->ncols; i++) {
-		pad = widths[i] - width(t, row, i, scratch);
+		pad = width(t, row, i, scratch, out);
+		if (!buf_ok(out))
+			return;
+		pad = widths[i] - pad;
 		right = t->cols[i].type == DB_TYPE_NUMBER;
 		if (right)
 			blanks(pad, out);
@@ -171,7 +178,7 @@ plain_list(const struct output_table *t, struct arena *a, struct buf *out)
 	buf_init(&scratch, out->max);
 	for (col = 0; col < t->ncols; col++) {
 		for (row = -1; row < (long)t->nrows; row++) {
-			if ((w = width(t, row, col, &scratch)) > widths[col])
+			if ((w = width(t, row, col, &scratch, out)) > widths[col])
 				widths[col] = w;
 		}
 	}
@@ -215,8 +222,10 @@ output_record(const struct output_table *t, bool json, struct buf *out)
 		title(t->cols[i].name, false, &name);
 		if (name.len > widest)
 			widest = name.len;
+		if (!buf_ok(&name))
+			buf_fail(out);
 	}
-	for (i = 0; i < t->ncols; i++) {
+	for (i = 0; i < t->ncols && buf_ok(out); i++) {
 		if (t->cells[i].ptr == NULL)
 			continue;
 		buf_reset(&name);

@@ -45,7 +45,7 @@ enum err output_list(
 /**
  * output_record(t, json, out):
  * Append the first row of ${t} to ${out}: as "name  value" lines without the absent ones, or as a
- * JSON object and a newline.
+ * JSON object and a newline.  ${out} fails where it could not all be made.
  */
 void output_record(const struct output_table *t, bool json, struct buf *out);
 

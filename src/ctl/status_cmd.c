@@ -83,7 +83,7 @@ judge(struct state *s)
 	if (s->limit_s > 0 && oldest_s > s->limit_s && held.ptr == NULL)
 		buf_printf(why, "%sthe oldest due delivery has waited for %lld s",
 		    why->len > 0 ? "; " : "", (long long)oldest_s);
-	if (why->len > 0)
+	if (why->len > 0 || !buf_ok(why))
 		s->word = NAGIOS_CRITICAL;
 	else if (s->limit_s > 0 && oldest_s > s->limit_s / 2)
 		s->word = NAGIOS_WARNING;
@@ -121,14 +121,22 @@ put_json(
     const struct ctl *ctl, const struct output_table *queue, const struct output_table *couriers)
 {
 	struct buf one;
-	enum err e;
+	enum err e = ERR_NOMEM;
 
 	buf_init(&one, ctl->out->max);
 	output_record(queue, true, &one);
+	if (!buf_ok(&one))
+		goto out;
 	buf_add(ctl->out, slice_make(buf_str(&one), one.len - strlen("}\n")));
 	buf_reset(&one);
-	e = output_list(couriers, true, ctl->arena, &one);
+	if ((e = output_list(couriers, true, ctl->arena, &one)) != ERR_OK)
+		goto out;
+	if (!buf_ok(&one)) {
+		e = ERR_NOMEM;
+		goto out;
+	}
 	buf_printf(ctl->out, ",\"couriers\":%.*s}\n", (int)(one.len - strlen("\n")), buf_str(&one));
+out:
 	buf_clear(&one);
 	return (e);
 }
@@ -189,7 +197,7 @@ status_run(const struct ctl *ctl)
 	} else if (e == ERR_OK && (e = print(ctl, &s)) == ERR_OK) {
 		judge(&s);
 		buf_add(ctl->why, buf_slice(&s.why));
-		e = s.why.len > 0 ? ERR_DENIED : ERR_OK;
+		e = !buf_ok(&s.why) ? ERR_NOMEM : s.why.len > 0 ? ERR_DENIED : ERR_OK;
 	}
 	buf_clear(&s.why);
 	db_rows_free(s.queue);

@@ -183,7 +183,7 @@ def test_command(scarce, place, words):
                               env=scarce.environ)
     scarce.end()
     usual = run()
-    assert usual.returncode in (0, 2) and (usual.stdout or usual.returncode != 0)
+    assert usual.stdout or usual.returncode == 2
     for n in range(CALLS_MAX):
         scarce.fail(n)
         done = run()
@@ -200,6 +200,24 @@ def test_command(scarce, place, words):
         if not hits:
             break
     assert n < CALLS_MAX - 1 and done.returncode == usual.returncode
+
+
+@pytest.mark.parametrize("words, code", [("status --nagios", 2), ("status", 1), ("--json status", 1), ("check", 1), ("--json check", 1)])
+def test_bad_news(scarce, words, code):
+    """Are never good ones: the queue is held, which each of these says."""
+    argv = shlex.split(stack.env("SIGSENTRY_CTL")) + shlex.split(words)
+    stack.ctl("queue", "hold", "--reason", "because of the test")
+    try:
+        for n in range(CALLS_MAX):
+            scarce.fail(n)
+            done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, env=scarce.environ)
+            hits = scarce.end()
+            assert done.returncode == code or hits and done.returncode > 0, "allocation %d: %s" % (n, done)
+            if not hits:
+                break
+        assert n < CALLS_MAX - 1 and "because of the test" in done.stdout + done.stderr
+    finally:
+        stack.ctl("queue", "release")
 
 
 # Couriers --------------------------------------------------------------------------------------------
