@@ -111,6 +111,12 @@ test_failure_sticks(void **st)
 	buf_add(&b, slice_of("ab"));
 	CHECK("reset", buf_ok(&b));
 	assert_string_equal(buf_str(&b), "ab");
+	buf_fail(&b);
+	buf_add(&b, slice_of("c"));
+	CHECK("failed by its user", !buf_ok(&b));
+	assert_string_equal(buf_str(&b), "");
+	buf_reset(&b);
+	buf_add(&b, slice_of("ab"));
 	buf_add(&b, slice_of("cdef"));
 	buf_clear(&b);
 	CHECK("clear", buf_ok(&b) && b.len == 0 && b.ptr == NULL && b.max == 5);
