@@ -204,13 +204,13 @@ def test_no_outcome_is_taken(world, site):  # noqa: F811
 def test_so_many_outcomes_are_kept_and_no_more(world, site):  # noqa: F811
     """Who cannot write down 2,000 of them claims nothing more, and goes on when it can."""
     burst = Burst(world, site, 270, 0.01)  # of which each has eight under way at the most
-    courier = world.courier(**PATIENCE, max_flights=100)
+    courier = world.courier(**PATIENCE, max_flights=100, lease_s=60)
     with taking_no_outcome():
         burst.publish(9)
-        courier.wait("level=warn .*ev=outbox.full .*outcomes=2000")
+        assert wait_for(lambda: courier.lines("level=warn .*ev=outbox.full .*outcomes=2000"), 60)
         time.sleep(1)
         assert 2000 <= sum(map(len, burst.requests().values())) <= 2100 < burst.n
-    assert wait_for(lambda: burst.waiting() == 0, 30)
+    assert wait_for(lambda: burst.waiting() == 0, 60)
     assert set(burst.check().values()) == {1} and len(courier.lines("ev=outbox.full")) < 5
 
 
