@@ -17,7 +17,7 @@ from volume import CHANNELS, WEEKS, WEEK_MS, Database, bytes_needed
 
 SMALL = (1000, 10000)  # channels, finished deliveries
 LARGE = (1000000, 10000000)
-LARGE_QUICK = (100000, 1000000)
+LARGE_QUICK = (100000, 500000)
 
 # Nobody's key twice in a row, so that no cache is flattered.
 ANY_KEY = "\\set n random(0, %(last)d)\n"
