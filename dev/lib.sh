@@ -752,13 +752,13 @@ summary() {
 }
 
 # py_tests FOLDER SUITE [OPTION]...: what fails is tried once more, by itself, and the log shows both: on a shared machine a receiver or
-# a courier may get no processor for the second in which a test waits for it.  A fault fails twice.  Not where TRIES is 1: for
-# a suite whose faults come and go.  The modules are those of Debian's Python.
+# a courier may get no processor for the second in which a test waits for it.  A fault fails twice, or is
+# one that must not come even once: then a suite leaves a file that its step looks for.  The modules are those of Debian's Python.
 py_tests() {
 	local run=(/usr/bin/python3 -m pytest -q -rfEs -o cache_dir="$1/cache-$(basename "$2")" "${@:2}")
 
 	rm -rf "$1/cache-$(basename "$2")"
-	"${run[@]}" || { [[ ${TRIES:-2} -gt 1 ]] && echo "$AGAIN" && "${run[@]}" --lf --lfnf=none; }
+	"${run[@]}" || { echo "$AGAIN" && "${run[@]}" --lf --lfnf=none; }
 }
 
 # stack_up FOLDER FLAGS [BUILD]: with an empty database and new keys; only the build is kept.

@@ -148,6 +148,10 @@ class Channel:
         return self.doubtful | {self.known}
 
 
+class Broken(AssertionError):
+    """What the ledger has is not what is there."""
+
+
 class Load:
     """Runs while the block does; ${home} is whose database it looks into, ${sink} whose receiver it looks at."""
 
@@ -442,7 +446,8 @@ class Load:
         assert wait_for(self._send_again, DEADLINE_S, 0.2), "not all could be sent again: %s" % dict(self.answers)
         assert not self.faults, "\n".join(self.faults[:10])
         faults = [*self._settle_channels(), *self._settle_audit(), *self._settle_quota(), *self._settle_events()]
-        assert not faults, "%d faults:\n%s" % (len(faults), "\n".join(faults[:20]))
+        if faults:
+            raise Broken("%d faults:\n%s" % (len(faults), "\n".join(faults[:20])))
         self.home.sql("DELETE FROM public.faults_job WHERE run = %s", self.run)
 
     def _send_again(self):
