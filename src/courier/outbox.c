@@ -18,8 +18,7 @@ struct entry {
 	struct entry *next;
 	struct arena *arena;
 	struct store_outcome outcome;
-	uint64_t
-	    drop_from; /* once so many batches were written, it is dropped; 0: it was not refused */
+	uint64_t drop_from; /* with so many batches written it may go; 0: it was not refused */
 };
 
 struct outbox {
